@@ -1,0 +1,154 @@
+package consumer
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// newAPI makes the HTTP API and returns its endpoint.
+func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+	none := pulumi.StringOutput{}
+	api, err := apigatewayv2.NewApi(ctx, name, &apigatewayv2.ApiArgs{
+		ProtocolType:      pulumi.String("HTTP"),
+		Description:       pulumi.Sprintf("private services of %s", ctx.Stack()),
+		CorsConfiguration: corsConfiguration(&args.CORS),
+	}, opts...)
+	if err != nil {
+		return none, fmt.Errorf("creating API: %w", err)
+	}
+	integration, err := apigatewayv2.NewIntegration(ctx, name, &apigatewayv2.IntegrationArgs{
+		ApiId:                api.ID(),
+		IntegrationType:      pulumi.String("HTTP_PROXY"),
+		IntegrationMethod:    pulumi.String("ANY"),
+		IntegrationUri:       args.ListenerArn.ToStringOutput().ToStringPtrOutput(),
+		ConnectionType:       pulumi.String("VPC_LINK"),
+		ConnectionId:         args.VpcLinkID.ToStringOutput().ToStringPtrOutput(),
+		PayloadFormatVersion: pulumi.String("1.0"),
+		TimeoutMilliseconds:  pulumi.Int(args.IntegrationTimeout * 1000),
+	}, opts...)
+	if err != nil {
+		return none, fmt.Errorf("creating integration: %w", err)
+	}
+	if err := newRoutes(ctx, name, args, api, integration, opts...); err != nil {
+		return none, err
+	}
+	if err := newStage(ctx, name, args, api, opts...); err != nil {
+		return none, err
+	}
+	return api.ApiEndpoint, nil
+}
+
+func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, integration *apigatewayv2.Integration, opts ...pulumi.ResourceOption) error {
+	target := pulumi.Sprintf("integrations/%s", integration.ID())
+	route := &apigatewayv2.RouteArgs{ApiId: api.ID(), RouteKey: pulumi.String("ANY /{proxy+}"), Target: target}
+	switch args.Authorization.Type {
+	case AuthorizationNone:
+		route.AuthorizationType = pulumi.String("NONE")
+	case AuthorizationIAM:
+		route.AuthorizationType = pulumi.String("AWS_IAM")
+	case AuthorizationJWT:
+		authorizer, err := apigatewayv2.NewAuthorizer(ctx, name, &apigatewayv2.AuthorizerArgs{
+			ApiId:           api.ID(),
+			AuthorizerType:  pulumi.String("JWT"),
+			IdentitySources: pulumi.ToStringArray([]string{"$request.header.Authorization"}),
+			JwtConfiguration: apigatewayv2.AuthorizerJwtConfigurationArgs{
+				Issuer:    pulumi.String(args.Authorization.Issuer),
+				Audiences: pulumi.ToStringArray(args.Authorization.Audiences),
+			},
+		}, opts...)
+		if err != nil {
+			return fmt.Errorf("creating authorizer: %w", err)
+		}
+		route.AuthorizationType, route.AuthorizerId = pulumi.String("JWT"), authorizer.ID()
+	}
+	if _, err := apigatewayv2.NewRoute(ctx, name, route, opts...); err != nil {
+		return fmt.Errorf("creating route: %w", err)
+	}
+	if args.Authorization.Type == AuthorizationNone || !args.CORS.enabled() {
+		return nil
+	}
+	// ANY catches the preflight too, which carries no credentials: without a
+	// route of its own it would be refused.
+	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+	_, err := apigatewayv2.NewRoute(ctx, name+"-preflight", &apigatewayv2.RouteArgs{
+		ApiId: api.ID(), RouteKey: pulumi.String("OPTIONS /{proxy+}"), Target: target, AuthorizationType: pulumi.String("NONE"),
+	}, opts...)
+	if err != nil {
+		return fmt.Errorf("creating preflight route: %w", err)
+	}
+	return nil
+}
+
+func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) error {
+	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		// Below this prefix AWS does not let the policy of log delivery outgrow its limit:
+		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-CloudWatchLogs.html
+		Name:            pulumi.Sprintf("/aws/vendedlogs/%s-%s/api", ctx.Project(), ctx.Stack()),
+		RetentionInDays: pulumi.Int(args.LogRetentionDays),
+	}, opts...)
+	if err != nil {
+		return fmt.Errorf("creating log group: %w", err)
+	}
+	format, err := accessLogFormat()
+	if err != nil {
+		return err
+	}
+	_, err = apigatewayv2.NewStage(ctx, name, &apigatewayv2.StageArgs{
+		ApiId:             api.ID(),
+		Name:              pulumi.String("$default"),
+		AutoDeploy:        pulumi.Bool(true),
+		AccessLogSettings: apigatewayv2.StageAccessLogSettingsArgs{DestinationArn: logs.Arn, Format: pulumi.String(format)},
+		// Always both: with one alone the other counts as 0, and every request gets a 429.
+		DefaultRouteSettings: apigatewayv2.StageDefaultRouteSettingsArgs{
+			ThrottlingBurstLimit: pulumi.Int(args.Throttle.Burst),
+			ThrottlingRateLimit:  pulumi.Float64(args.Throttle.Rate),
+		},
+	}, opts...)
+	if err != nil {
+		return fmt.Errorf("creating stage: %w", err)
+	}
+	return nil
+}
+
+func corsConfiguration(c *CORS) apigatewayv2.ApiCorsConfigurationPtrInput {
+	if !c.enabled() {
+		return nil
+	}
+	return apigatewayv2.ApiCorsConfigurationArgs{
+		AllowOrigins: pulumi.ToStringArray(c.AllowOrigins),
+		AllowMethods: pulumi.ToStringArray(c.AllowMethods),
+		AllowHeaders: pulumi.ToStringArray(c.AllowHeaders),
+		MaxAge:       pulumi.Int(c.MaxAge),
+	}
+}
+
+// accessLogFormat is one JSON object a request, with what it takes to say which
+// hop failed: the API, the authorizer, the link or the service.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+func accessLogFormat() (string, error) {
+	b, err := json.Marshal(map[string]string{
+		"requestId":            "$context.requestId",
+		"requestTime":          "$context.requestTime",
+		"sourceIp":             "$context.identity.sourceIp",
+		"userAgent":            "$context.identity.userAgent",
+		"caller":               "$context.identity.caller",
+		"httpMethod":           "$context.httpMethod",
+		"path":                 "$context.path",
+		"routeKey":             "$context.routeKey",
+		"protocol":             "$context.protocol",
+		"status":               "$context.status",
+		"responseLength":       "$context.responseLength",
+		"responseLatency":      "$context.responseLatency",
+		"integrationStatus":    "$context.integration.status",
+		"integrationLatency":   "$context.integration.latency",
+		"integrationError":     "$context.integration.error",
+		"integrationRequestId": "$context.integration.requestId",
+		"authorizerError":      "$context.authorizer.error",
+		"error":                "$context.error.message",
+	})
+	return string(b), err
+}

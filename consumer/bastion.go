@@ -1,0 +1,189 @@
+package consumer
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"private-api/internal/policy"
+	"private-api/internal/securitygroup"
+)
+
+const (
+	// amiParameter always names the newest Amazon Linux 2023.
+	// Source: https://docs.aws.amazon.com/linux/al2023/ug/ec2.html#launch-via-aws-cli
+	amiParameter = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+	// instanceType has 1 GiB: with half of that, dnf is killed.
+	instanceType = "t3.micro"
+	// rootVolume is in GiB, the size of the AMI's own snapshot.
+	rootVolume   = 8
+	subnetPrefix = 24
+	sshPort      = 22
+)
+
+// newBastion makes the instance and the VPC around it.
+func newBastion(ctx *pulumi.Context, name string, args *Args, urls pulumi.StringMap, parent pulumi.ResourceOrInvokeOption) (*ec2.Instance, error) {
+	network, err := newNetwork(ctx, name, &args.Bastion, parent)
+	if err != nil {
+		return nil, err
+	}
+	group, rules, err := newBastionGroup(ctx, name+"-bastion", &args.Bastion, network.VpcId, parent)
+	if err != nil {
+		return nil, err
+	}
+	profile, managed, err := newProfile(ctx, name+"-bastion", parent)
+	if err != nil {
+		return nil, err
+	}
+	ami, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: amiParameter}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("reading the id of the newest Amazon Linux: %w", err)
+	}
+	instance := &ec2.InstanceArgs{
+		Ami:                 pulumi.String(ami.InsecureValue),
+		InstanceType:        pulumi.String(instanceType),
+		SubnetId:            network.PublicSubnetIds.Index(pulumi.Int(0)),
+		VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
+		// Its VPC has no NAT gateway, so it reaches Systems Manager by an address of its own.
+		AssociatePublicIpAddress: pulumi.Bool(true),
+		IamInstanceProfile:       profile.Name,
+		EbsOptimized:             pulumi.Bool(true),
+		MetadataOptions: ec2.InstanceMetadataOptionsArgs{
+			HttpEndpoint: pulumi.String("enabled"), HttpTokens: pulumi.String("required"), HttpPutResponseHopLimit: pulumi.Int(1),
+		},
+		RootBlockDevice: ec2.InstanceRootBlockDeviceArgs{
+			Encrypted: pulumi.Bool(true), VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(rootVolume),
+		},
+		UserData: urls.ToStringMapOutput().ApplyT(userData).(pulumi.StringOutput),
+		// cloud-init runs it once: other URLs need another instance.
+		UserDataReplaceOnChange: pulumi.Bool(true),
+		Tags:                    pulumi.StringMap{"Name": pulumi.String(name + "-bastion")},
+	}
+	if args.Bastion.ssh() {
+		instance.KeyName = pulumi.String(args.Bastion.SSHKeyName)
+	}
+	bastion, err := ec2.NewInstance(ctx, name+"-bastion", instance, parent,
+		// Without its route, rules and role the first boot could neither install nor register.
+		pulumi.DependsOn(append(rules, network, managed)),
+		// The parameter moves every few weeks; that is no reason to replace a running bastion.
+		pulumi.IgnoreChanges([]string{"ami"}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("creating bastion: %w", err)
+	}
+	return bastion, nil
+}
+
+func newNetwork(ctx *pulumi.Context, name string, b *Bastion, opts ...pulumi.ResourceOption) (*awsxec2.Vpc, error) {
+	auto, mask := awsxec2.SubnetAllocationStrategyAuto, subnetPrefix
+	network, err := awsxec2.NewVpc(ctx, name, &awsxec2.VpcArgs{
+		CidrBlock:             &b.VpcCidr,
+		AvailabilityZoneNames: b.AvailabilityZones,
+		SubnetStrategy:        &auto,
+		SubnetSpecs:           []awsxec2.SubnetSpecArgs{{Type: awsxec2.SubnetTypePublic, CidrMask: &mask}},
+		NatGateways:           &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
+		EnableDnsHostnames:    pulumi.Bool(true),
+		EnableDnsSupport:      pulumi.Bool(true),
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating VPC: %w", err)
+	}
+	return network, securitygroup.EmptyDefault(ctx, name, network.VpcId, opts...)
+}
+
+func newBastionGroup(ctx *pulumi.Context, name string, b *Bastion, vpcID pulumi.StringInput, opts ...pulumi.ResourceOption) (*securitygroup.Group, []pulumi.Resource, error) {
+	group, err := securitygroup.New(ctx, name, "bastion, reached through Systems Manager", vpcID, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	https, err := securitygroup.AllowHTTPS(ctx, group, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	rules := []pulumi.Resource{https}
+	for _, cidr := range b.SSHCidrs {
+		rule, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-ssh-"+strings.ReplaceAll(cidr, "/", "-"), &vpc.SecurityGroupIngressRuleArgs{
+			SecurityGroupId: group.ID(),
+			CidrIpv4:        pulumi.String(cidr),
+			IpProtocol:      pulumi.String("tcp"),
+			FromPort:        pulumi.Int(sshPort),
+			ToPort:          pulumi.Int(sshPort),
+			Description:     pulumi.String("SSH from " + cidr),
+		}, opts...)
+		if err != nil {
+			return nil, nil, fmt.Errorf("creating SSH rule: %w", err)
+		}
+		rules = append(rules, rule)
+	}
+	return group, rules, nil
+}
+
+// newProfile lets Systems Manager reach the bastion, and the bastion nothing else of AWS.
+func newProfile(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*iam.InstanceProfile, pulumi.Resource, error) {
+	trust, err := policy.Trust("ec2.amazonaws.com", "")
+	if err != nil {
+		return nil, nil, err
+	}
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		AssumeRolePolicy: pulumi.String(trust), Description: pulumi.String("bastion, reached through Systems Manager"),
+	}, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creating role: %w", err)
+	}
+	managed, err := iam.NewRolePolicyAttachment(ctx, name, &iam.RolePolicyAttachmentArgs{
+		Role: role.Name, PolicyArn: iam.ManagedPolicyAmazonSSMManagedInstanceCore,
+	}, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("attaching policy: %w", err)
+	}
+	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{Role: role.Name}, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creating instance profile: %w", err)
+	}
+	return profile, managed, nil
+}
+
+// firstBoot gives every login shell the URLs, and the bastion what the workshop uses.
+var firstBoot = template.Must(template.New("user data").Parse(`#!/bin/bash
+set -euo pipefail
+cat > /etc/profile.d/api.sh <<'END'
+{{range .}}export {{.Name}}='{{.URL}}'
+{{end}}END
+dnf install -y jq
+`))
+
+func userData(urls map[string]string) (string, error) {
+	type variable struct{ Name, URL string }
+	var variables []variable
+	for _, service := range slices.Sorted(maps.Keys(urls)) {
+		variables = append(variables, variable{urlVariable(service), urls[service]})
+	}
+	var b bytes.Buffer
+	err := firstBoot.Execute(&b, variables)
+	return b.String(), err
+}
+
+// urlVariable names the variable that holds a service's URL: BOOK_API_URL.
+func urlVariable(service string) string {
+	return strings.ToUpper(strings.ReplaceAll(service, "-", "_")) + "_API_URL"
+}
+
+// connectCommand opens a login shell. The plain session is a sh that reads no
+// profile, and so would not know the URLs.
+func connectCommand(args *Args, id pulumi.StringInput) pulumi.StringOutput {
+	profile := ""
+	if args.Profile != "" {
+		profile = " --profile " + args.Profile
+	}
+	return pulumi.Sprintf(`aws ssm start-session --region %s%s --target %s --document-name AWS-StartInteractiveCommand --parameters command="bash -l"`, args.Region, profile, id)
+}

@@ -1,0 +1,140 @@
+package producer
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"private-api/internal/securitygroup"
+)
+
+// network is the VPC and the ways out of its private subnets.
+type network struct {
+	*awsxec2.Vpc
+	// endpoints is the group of the interface endpoints; nil where a NAT gateway is the way out.
+	endpoints    *securitygroup.Group
+	s3PrefixList pulumi.StringOutput
+	// egress is what must exist before a task can pull its image and write logs.
+	egress []pulumi.Resource
+}
+
+func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*network, error) {
+	strategy := map[string]awsxec2.NatGatewayStrategy{
+		EgressNat:        awsxec2.NatGatewayStrategySingle,
+		EgressNatPerZone: awsxec2.NatGatewayStrategyOnePerAz,
+		EgressEndpoints:  awsxec2.NatGatewayStrategyNone,
+	}[args.Egress]
+	auto := awsxec2.SubnetAllocationStrategyAuto
+	vpc, err := awsxec2.NewVpc(ctx, name, &awsxec2.VpcArgs{
+		CidrBlock:             &args.VpcCidr,
+		AvailabilityZoneNames: args.AvailabilityZones,
+		SubnetStrategy:        &auto,
+		SubnetSpecs:           []awsxec2.SubnetSpecArgs{{Type: awsxec2.SubnetTypePublic}, {Type: awsxec2.SubnetTypePrivate}},
+		NatGateways:           &awsxec2.NatGatewayConfigurationArgs{Strategy: strategy},
+		// Private DNS of the endpoints and the Cloud Map namespace need both.
+		EnableDnsHostnames: pulumi.Bool(true),
+		EnableDnsSupport:   pulumi.Bool(true),
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating VPC: %w", err)
+	}
+	// The whole component, not only its subnets: tasks that start before the
+	// route to the NAT gateway exists cannot pull their image.
+	net := &network{Vpc: vpc, egress: []pulumi.Resource{vpc}}
+	if err := securitygroup.EmptyDefault(ctx, name, vpc.VpcId, opts...); err != nil {
+		return nil, err
+	}
+
+	// ECR keeps image layers in S3; a gateway endpoint costs nothing and spares
+	// the NAT gateway that traffic.
+	s3, err := ec2.NewVpcEndpoint(ctx, name+"-s3", &ec2.VpcEndpointArgs{
+		VpcId:           vpc.VpcId,
+		ServiceName:     pulumi.Sprintf("com.amazonaws.%s.s3", args.Region),
+		VpcEndpointType: pulumi.String("Gateway"),
+		RouteTableIds:   routeTableIDs(vpc),
+		Tags:            pulumi.StringMap{"Name": pulumi.String(name + "-s3")},
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating S3 endpoint: %w", err)
+	}
+	net.s3PrefixList = s3.PrefixListId
+	net.egress = append(net.egress, s3)
+
+	if args.Egress == EgressEndpoints {
+		if err := net.addEndpoints(ctx, name, args, opts...); err != nil {
+			return nil, err
+		}
+	}
+	return net, nil
+}
+
+// addEndpoints makes interface endpoints for what Fargate asks of AWS: images,
+// logs, and the stores of the secrets that services name.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
+	group, err := securitygroup.New(ctx, name+"-endpoints", "interface endpoints, reached by the tasks", net.VpcId, opts...)
+	if err != nil {
+		return err
+	}
+	net.endpoints = group
+	for _, service := range endpointServices(args.Services) {
+		e, err := ec2.NewVpcEndpoint(ctx, name+"-"+service.name, &ec2.VpcEndpointArgs{
+			VpcId:             net.VpcId,
+			ServiceName:       pulumi.Sprintf("com.amazonaws.%s.%s", args.Region, service.endpoint),
+			VpcEndpointType:   pulumi.String("Interface"),
+			PrivateDnsEnabled: pulumi.Bool(true),
+			SubnetIds:         net.PrivateSubnetIds,
+			SecurityGroupIds:  pulumi.StringArray{group.ID()},
+			Tags:              pulumi.StringMap{"Name": pulumi.String(name + "-" + service.name)},
+		}, opts...)
+		if err != nil {
+			return fmt.Errorf("creating %s endpoint: %w", service.endpoint, err)
+		}
+		net.egress = append(net.egress, e)
+	}
+	return nil
+}
+
+type endpointService struct{ name, endpoint string }
+
+func endpointServices(services []Service) []endpointService {
+	all := []endpointService{{"ecr-api", "ecr.api"}, {"ecr-dkr", "ecr.dkr"}, {"logs", "logs"}}
+	stores := map[string]bool{}
+	for _, s := range services {
+		for _, arn := range s.Secrets {
+			stores[secretStore(arn)] = true
+		}
+	}
+	for _, store := range []string{"secretsmanager", "ssm"} {
+		if stores[store] {
+			all = append(all, endpointService{store, store})
+		}
+	}
+	return all
+}
+
+// allowEgress lets tasks of a group reach what they need of AWS, and nothing else.
+func (net *network) allowEgress(ctx *pulumi.Context, tasks *securitygroup.Group, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	if net.endpoints == nil {
+		rule, err := securitygroup.AllowHTTPS(ctx, tasks, opts...)
+		return []pulumi.Resource{rule}, err
+	}
+	rules, err := securitygroup.Allow(ctx, tasks, net.endpoints, 443, opts...)
+	if err != nil {
+		return nil, err
+	}
+	s3, err := securitygroup.AllowPrefixList(ctx, tasks, "s3", net.s3PrefixList, opts...)
+	return append(rules, s3), err
+}
+
+func routeTableIDs(vpc *awsxec2.Vpc) pulumi.StringArrayOutput {
+	return vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringArrayOutput {
+		ids := pulumi.StringArray{}
+		for _, t := range tables {
+			ids = append(ids, t.ID())
+		}
+		return ids.ToStringArrayOutput()
+	}).(pulumi.StringArrayOutput)
+}

@@ -1,0 +1,293 @@
+package producer
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"private-api/internal/policy"
+	"private-api/internal/securitygroup"
+)
+
+// Service is one service: an image that answers HTTP below a path. Adding one
+// takes one value of this type and a folder of its name in apps/, or the digest
+// of an image that exists already.
+type Service struct {
+	Name     string // lower-case letters, digits and hyphens; names the Cloud Map entry and the folder in apps/
+	Path     string // what it answers, such as /api/books; the load balancer sends it Path and all that starts with it
+	Priority int    // of its listener rule, 1 to 50000, lowest first; explicit, so that a new service renumbers no other
+	Port     int    // that the container listens on, default 8080; above 1023, as containers do not run as root
+
+	CPU          int    // CPU units, default Args.CPU
+	Memory       int    // MiB, default Args.Memory
+	DesiredCount int    // tasks, default Args.DesiredCount
+	Image        string // repository@sha256:... to run as it is; empty: built from apps/<Name>
+
+	Environment map[string]string  // variables of the container
+	Secrets     map[string]string  // variables whose value ECS reads at start: ARNs of SSM parameters or Secrets Manager secrets
+	TaskPolicy  []policy.Statement // what the running service may do in AWS; empty: nothing
+	AllowFrom   []string           // names of the services that may call this one by its Cloud Map name
+}
+
+// HealthPath is where a service says that it can work.
+func (s *Service) HealthPath() string { return s.Path + "/health" }
+
+// surroundings is what all services of a producer share.
+type surroundings struct {
+	*Args
+	account  string
+	network  *network
+	cluster  *cluster
+	balancer *loadBalancer
+	registry *registry
+}
+
+// deployment is one service as deployed.
+type deployment struct {
+	pulumi.ResourceState
+	Service
+	logical string // name of its resources
+
+	group       *securitygroup.Group
+	before      []pulumi.Resource // must exist before tasks start
+	ServiceName pulumi.StringOutput
+	ImageDigest pulumi.StringOutput
+}
+
+// newServices makes all services. Their groups come first, as they name each other.
+func newServices(ctx *pulumi.Context, name string, in *surroundings, opts ...pulumi.ResourceOption) ([]*deployment, error) {
+	byName := map[string]*deployment{}
+	var all []*deployment
+	for _, s := range in.Services {
+		d := &deployment{Service: withDefaults(s, in.Args), logical: name + "-" + s.Name}
+		if err := ctx.RegisterComponentResource("private-api:producer:Service", d.logical, d, opts...); err != nil {
+			return nil, err
+		}
+		if err := d.open(ctx, in); err != nil {
+			return nil, err
+		}
+		byName[s.Name], all = d, append(all, d)
+	}
+	for _, callee := range all {
+		for _, caller := range callee.AllowFrom {
+			rules, err := securitygroup.Allow(ctx, byName[caller].group, callee.group, callee.Port, pulumi.Parent(callee))
+			if err != nil {
+				return nil, err
+			}
+			byName[caller].before = append(byName[caller].before, rules...)
+		}
+	}
+	for _, d := range all {
+		if err := d.run(ctx, in); err != nil {
+			return nil, fmt.Errorf("service %s: %w", d.Name, err)
+		}
+	}
+	return all, nil
+}
+
+func withDefaults(s Service, args *Args) Service {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{{&s.Port, 8080}, {&s.CPU, args.CPU}, {&s.Memory, args.Memory}, {&s.DesiredCount, args.DesiredCount}} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	return s
+}
+
+// open makes the security group: the load balancer in, AWS's endpoints out.
+func (d *deployment) open(ctx *pulumi.Context, in *surroundings) error {
+	var err error
+	d.group, err = securitygroup.New(ctx, d.logical, "tasks of service "+d.Name+", reached by the load balancer", in.network.VpcId, pulumi.Parent(d))
+	if err != nil {
+		return err
+	}
+	ingress, err := securitygroup.Allow(ctx, in.balancer.group, d.group, d.Port, pulumi.Parent(d))
+	if err != nil {
+		return err
+	}
+	egress, err := in.network.allowEgress(ctx, d.group, pulumi.Parent(d))
+	d.before = append(ingress, egress...)
+	return err
+}
+
+// run makes everything else, from the repository to the ECS service.
+func (d *deployment) run(ctx *pulumi.Context, in *surroundings) error {
+	parent := pulumi.Parent(d)
+	image, err := newImage(ctx, d, in, parent)
+	if err != nil {
+		return err
+	}
+	logs, err := cloudwatch.NewLogGroup(ctx, d.logical, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.Sprintf("/ecs/%s-%s/%s", ctx.Project(), ctx.Stack(), d.Name),
+		RetentionInDays: pulumi.Int(in.LogRetentionDays),
+	}, parent)
+	if err != nil {
+		return fmt.Errorf("creating log group: %w", err)
+	}
+	roles, err := newRoles(ctx, d, in.account, image.repositories, logs, parent)
+	if err != nil {
+		return err
+	}
+	task, err := newTaskDefinition(ctx, d, in, image, logs, roles, parent)
+	if err != nil {
+		return err
+	}
+	targets, rule, err := d.route(ctx, in, parent)
+	if err != nil {
+		return err
+	}
+	names, err := servicediscovery.NewService(ctx, d.logical, &servicediscovery.ServiceArgs{
+		Name:        pulumi.String(d.Name),
+		Description: pulumi.String("tasks of service " + d.Name),
+		DnsConfig: servicediscovery.ServiceDnsConfigArgs{
+			NamespaceId:   in.cluster.namespace.ID(),
+			RoutingPolicy: pulumi.String("MULTIVALUE"),
+			DnsRecords:    servicediscovery.ServiceDnsConfigDnsRecordArray{servicediscovery.ServiceDnsConfigDnsRecordArgs{Type: pulumi.String("A"), Ttl: pulumi.Int(10)}},
+		},
+		// ECS reports the health of its tasks itself; AWS fixes the threshold at 1.
+		HealthCheckCustomConfig: servicediscovery.ServiceHealthCheckCustomConfigArgs{FailureThreshold: pulumi.Int(1)},
+		// Instances that a stopped task left behind would keep the entry, and so the namespace, from being deleted.
+		ForceDestroy: pulumi.Bool(true),
+	}, parent)
+	if err != nil {
+		return fmt.Errorf("creating Cloud Map service: %w", err)
+	}
+
+	before := append(d.before, in.network.egress...)
+	before = append(before,
+		rule,                // "The target group ... does not have an associated load balancer"
+		in.cluster.capacity, // "The specified capacity provider was not found"
+		logs,                // tasks may not create groups: they would not start
+	)
+	before = append(before, roles.policies...) // tasks could not pull their image
+	service, err := d.start(ctx, in, &starting{task: task, image: image, targets: targets, names: names, before: before}, parent)
+	if err != nil {
+		return err
+	}
+	d.ServiceName = service.Name
+	d.ImageDigest = deployedDigest(d.Name, service, task, image)
+	return ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceName": d.ServiceName, "imageDigest": d.ImageDigest})
+}
+
+// route makes the target group and the rule that sends the service's path there.
+func (d *deployment) route(ctx *pulumi.Context, in *surroundings, opts ...pulumi.ResourceOption) (*lb.TargetGroup, *lb.ListenerRule, error) {
+	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
+		VpcId:               in.network.VpcId,
+		TargetType:          pulumi.String("ip"), // Fargate tasks have an address, not an instance
+		Protocol:            pulumi.String("HTTP"),
+		Port:                pulumi.Int(d.Port),
+		DeregistrationDelay: pulumi.Int(in.DeregistrationDelay),
+		HealthCheck: lb.TargetGroupHealthCheckArgs{
+			Path:               pulumi.String(d.HealthPath()),
+			Matcher:            pulumi.String("200"),
+			Interval:           pulumi.Int(in.HealthCheckInterval),
+			Timeout:            pulumi.Int(in.HealthCheckTimeout),
+			HealthyThreshold:   pulumi.Int(2),
+			UnhealthyThreshold: pulumi.Int(2),
+		},
+	}, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creating target group: %w", err)
+	}
+	rule, err := lb.NewListenerRule(ctx, d.logical, &lb.ListenerRuleArgs{
+		ListenerArn: in.balancer.listener.Arn,
+		Priority:    pulumi.Int(d.Priority),
+		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
+			PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.ToStringArray([]string{d.Path + "*"})},
+		}},
+		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{Type: pulumi.String("forward"), TargetGroupArn: targets.Arn}},
+	}, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("creating listener rule: %w", err)
+	}
+	return targets, rule, nil
+}
+
+type starting struct {
+	task    *ecs.TaskDefinition
+	image   *image
+	targets *lb.TargetGroup
+	names   *servicediscovery.Service
+	before  []pulumi.Resource
+}
+
+// start makes the ECS service.
+func (d *deployment) start(ctx *pulumi.Context, in *surroundings, s *starting, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
+	// The digest, for the message: the hook below runs long after it is known.
+	var digest atomic.Value
+	digest.Store("")
+	noted := s.image.digest.ApplyT(func(v string) string { digest.Store(v); return v }).(pulumi.StringOutput)
+	hook, err := ctx.RegisterErrorHook(d.logical+"-explain", func(failed *pulumi.ErrorHookArgs) (bool, error) {
+		why := explain(ctx.Context(), in.Args, failed.NewInputs["cluster"], failed.NewInputs["name"])
+		return false, ctx.Log.Error(fmt.Sprintf("service %s (image %s) did not reach a steady state within %d minutes: %s",
+			d.Name, digest.Load(), in.DeploymentTimeout, why), &pulumi.LogArgs{Resource: d})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registering error hook: %w", err)
+	}
+	wait := fmt.Sprintf("%dm", in.DeploymentTimeout)
+	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
+		Cluster:                    in.cluster.Arn,
+		TaskDefinition:             pulumi.All(s.task.Arn, noted).ApplyT(func(v []any) string { return v[0].(string) }).(pulumi.StringOutput),
+		DesiredCount:               pulumi.Int(d.DesiredCount),
+		CapacityProviderStrategies: in.cluster.strategy,
+		PlatformVersion:            pulumi.String("LATEST"),
+		// Another strategy then starts a deployment; without it, it would replace the service.
+		ForceNewDeployment: pulumi.Bool(true),
+		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
+			Subnets:        in.network.PrivateSubnetIds,
+			SecurityGroups: pulumi.StringArray{d.group.ID()},
+			AssignPublicIp: pulumi.Bool(false),
+		},
+		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
+			TargetGroupArn: s.targets.Arn, ContainerName: pulumi.String(d.Name), ContainerPort: pulumi.Int(d.Port),
+		}},
+		ServiceRegistries:               ecs.ServiceServiceRegistriesArgs{RegistryArn: s.names.Arn},
+		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
+		DeploymentMinimumHealthyPercent: pulumi.Int(100),
+		DeploymentMaximumPercent:        pulumi.Int(200),
+		HealthCheckGracePeriodSeconds:   pulumi.Int(in.HealthCheckInterval * 2),
+		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
+		PropagateTags:                   pulumi.String("SERVICE"),
+		EnableEcsManagedTags:            pulumi.Bool(true),
+		WaitForSteadyState:              pulumi.Bool(in.WaitForSteadyState),
+	}, append(opts,
+		pulumi.DependsOn(s.before),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait}),
+		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}}),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("creating ECS service: %w", err)
+	}
+	return service, nil
+}
+
+// deployedDigest is the digest that runs. ECS answers a rolled-back deployment
+// with a healthy service on the old task definition, which the provider takes
+// for success: so the two are compared, and the output fails where they differ.
+func deployedDigest(name string, service *ecs.Service, task *ecs.TaskDefinition, image *image) pulumi.StringOutput {
+	return pulumi.All(service.TaskDefinition, task.Arn, image.digest).ApplyT(func(v []any) (string, error) {
+		runs, asked, digest := v[0].(*string), v[1].(string), v[2].(string)
+		return digest, checkDeployed(name, runs, asked, digest)
+	}).(pulumi.StringOutput)
+}
+
+func checkDeployed(name string, runs *string, asked, digest string) error {
+	if runs == nil || *runs == asked {
+		return nil
+	}
+	// Task definitions are also written family:revision.
+	if !strings.HasPrefix(*runs, "arn:") && strings.HasSuffix(asked, ":task-definition/"+*runs) {
+		return nil
+	}
+	return fmt.Errorf("service %s: ECS rolled back the deployment of image %s: the service runs task definition %s, asked for was %s; its tasks did not become healthy, see the service's events and logs", name, digest, *runs, asked)
+}

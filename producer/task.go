@@ -1,0 +1,145 @@
+package producer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// user is who the containers run as: no name, no rights, no home.
+const user = "65532:65532"
+
+// The JSON of a container definition, in the names of the ECS API.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+type (
+	containerDefinition struct {
+		Name                   string           `json:"name"`
+		Image                  string           `json:"image"`
+		Essential              bool             `json:"essential"`
+		Memory                 int              `json:"memory"` // MiB
+		PortMappings           []portMapping    `json:"portMappings"`
+		Environment            []variable       `json:"environment"`
+		Secrets                []secret         `json:"secrets,omitempty"`
+		User                   string           `json:"user"`
+		Privileged             bool             `json:"privileged"`
+		ReadonlyRootFilesystem bool             `json:"readonlyRootFilesystem"`
+		LinuxParameters        linuxParameters  `json:"linuxParameters"`
+		StopTimeout            int              `json:"stopTimeout"` // seconds
+		HealthCheck            containerHealth  `json:"healthCheck"`
+		LogConfiguration       logConfiguration `json:"logConfiguration"`
+	}
+	portMapping struct {
+		ContainerPort int    `json:"containerPort"`
+		HostPort      int    `json:"hostPort"`
+		Protocol      string `json:"protocol"`
+	}
+	variable struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
+	secret struct {
+		Name      string `json:"name"`
+		ValueFrom string `json:"valueFrom"`
+	}
+	linuxParameters struct {
+		Capabilities capabilities `json:"capabilities"`
+	}
+	capabilities struct {
+		Drop []string `json:"drop"`
+	}
+	containerHealth struct { // times in seconds
+		Command     []string `json:"command"`
+		Interval    int      `json:"interval"`
+		Timeout     int      `json:"timeout"`
+		Retries     int      `json:"retries"`
+		StartPeriod int      `json:"startPeriod"`
+	}
+	logConfiguration struct {
+		LogDriver string            `json:"logDriver"`
+		Options   map[string]string `json:"options"`
+	}
+)
+
+// shutdownMargin is what is left between the end of a service's own shutdown
+// and the SIGKILL that would cut its last log lines off.
+const shutdownMargin = time.Second
+
+// containerDefinitions renders the one container of a service's task. The image
+// is a reference by digest, which the container also gets as IMAGE_DIGEST and
+// reports as its version.
+func containerDefinitions(s *Service, args *Args, image, logGroup string) (string, error) {
+	_, digest, found := strings.Cut(image, "@")
+	if !found {
+		return "", fmt.Errorf("image %s: has no digest; a tag could be moved to another image", image)
+	}
+	drain := time.Duration(args.DrainTime) * time.Second
+	environment := map[string]string{
+		"PORT":             strconv.Itoa(s.Port),
+		"IMAGE_DIGEST":     digest,
+		"DRAIN_DELAY":      drain.String(),
+		"SHUTDOWN_TIMEOUT": (time.Duration(args.StopTimeout)*time.Second - drain - shutdownMargin).String(),
+	}
+	maps.Copy(environment, s.Environment)
+	c := containerDefinition{
+		Name: s.Name, Image: image, Essential: true, Memory: s.Memory,
+		PortMappings: []portMapping{{s.Port, s.Port, "tcp"}},
+		Environment:  variables(environment),
+		Secrets:      secrets(s.Secrets),
+		User:         user, ReadonlyRootFilesystem: true,
+		LinuxParameters:  linuxParameters{capabilities{Drop: []string{"ALL"}}},
+		StopTimeout:      args.StopTimeout,
+		HealthCheck:      containerHealth{Command: []string{"CMD", "/service", "-health"}, Interval: 10, Timeout: 5, Retries: 3, StartPeriod: 5},
+		LogConfiguration: logConfiguration{"awslogs", map[string]string{"awslogs-group": logGroup, "awslogs-region": args.Region, "awslogs-stream-prefix": s.Name}},
+	}
+	b, err := json.Marshal([]containerDefinition{c})
+	return string(b), err
+}
+
+// variables and secrets sort by name, so that the same settings give the same definition.
+func variables(m map[string]string) []variable {
+	var out []variable
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, variable{name, m[name]})
+	}
+	return out
+}
+
+func secrets(m map[string]string) []secret {
+	var out []secret
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, secret{name, m[name]})
+	}
+	return out
+}
+
+func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *surroundings, image *image, logs *cloudwatch.LogGroup, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
+	definitions := pulumi.All(image.reference, logs.Name).ApplyT(func(v []any) (string, error) {
+		return containerDefinitions(&d.Service, in.Args, v[0].(string), v[1].(string))
+	}).(pulumi.StringOutput)
+	task, err := ecs.NewTaskDefinition(ctx, d.logical, &ecs.TaskDefinitionArgs{
+		Family:                  pulumi.Sprintf("%s-%s-%s", ctx.Project(), ctx.Stack(), d.Name),
+		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
+		NetworkMode:             pulumi.String("awsvpc"),
+		Cpu:                     pulumi.String(strconv.Itoa(d.CPU)),
+		Memory:                  pulumi.String(strconv.Itoa(d.Memory)),
+		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
+			OperatingSystemFamily: pulumi.String("LINUX"),
+			CpuArchitecture:       pulumi.String(strings.ToUpper(in.Architecture)),
+		},
+		ExecutionRoleArn:     roles.execution.Arn,
+		TaskRoleArn:          roles.task.Arn,
+		ContainerDefinitions: definitions,
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating task definition: %w", err)
+	}
+	return task, nil
+}

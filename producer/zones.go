@@ -1,0 +1,53 @@
+package producer
+
+import (
+	"fmt"
+	"slices"
+)
+
+// vpcLinkZones lists, per region, the ids of the zones in which API Gateway has
+// VPC links. Ids, because the same zone has another name in every account.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html
+// ("Availability by Region").
+var vpcLinkZones = map[string][]string{
+	"us-east-1":      {"use1-az1", "use1-az2", "use1-az4", "use1-az5", "use1-az6"},
+	"us-east-2":      {"use2-az1", "use2-az2", "use2-az3"},
+	"us-west-1":      {"usw1-az1", "usw1-az3"},
+	"us-west-2":      {"usw2-az1", "usw2-az2", "usw2-az3", "usw2-az4"},
+	"ap-east-1":      {"ape1-az2", "ape1-az3"},
+	"ap-south-1":     {"aps1-az1", "aps1-az2", "aps1-az3"},
+	"ap-northeast-1": {"apne1-az1", "apne1-az2", "apne1-az4"},
+	"ap-northeast-2": {"apne2-az1", "apne2-az2", "apne2-az3"},
+	"ap-southeast-1": {"apse1-az1", "apse1-az2", "apse1-az3"},
+	"ap-southeast-2": {"apse2-az1", "apse2-az2", "apse2-az3"},
+	"ca-central-1":   {"cac1-az1", "cac1-az2"},
+	"eu-central-1":   {"euc1-az1", "euc1-az2", "euc1-az3"},
+	"eu-north-1":     {"eun1-az1", "eun1-az2", "eun1-az3"},
+	"eu-south-2":     {"eus2-az1", "eus2-az2", "eus2-az3"},
+	"eu-west-1":      {"euw1-az1", "euw1-az2", "euw1-az3"},
+	"eu-west-2":      {"euw2-az1", "euw2-az2", "euw2-az3"},
+	"eu-west-3":      {"euw3-az1", "euw3-az3"},
+	"me-south-1":     {"mes1-az1", "mes1-az2", "mes1-az3"},
+	"sa-east-1":      {"sae1-az1", "sae1-az2", "sae1-az3"},
+	"us-gov-west-1":  {"usgw1-az1", "usgw1-az2", "usgw1-az3"},
+}
+
+// Zone is an availability zone: the name it has in this account and its id.
+type Zone struct{ Name, ID string }
+
+// ChooseZones returns the names of the first count zones, by name, in which API
+// Gateway has VPC links. A region that AWS's published list does not have gets
+// its zones unfiltered, and known is false. Too few zones are an error.
+func ChooseZones(region string, available []Zone, count int) (names []string, known bool, err error) {
+	ids, known := vpcLinkZones[region]
+	for _, z := range available {
+		if !known || slices.Contains(ids, z.ID) {
+			names = append(names, z.Name)
+		}
+	}
+	if len(names) < count {
+		return nil, known, fmt.Errorf("region %s has %d availability zones with VPC links for this account, availabilityZoneCount asks for %d; lower it, choose another region, or name the zones in availabilityZones", region, len(names), count)
+	}
+	slices.Sort(names)
+	return names[:count], known, nil
+}
