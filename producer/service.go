@@ -222,22 +222,14 @@ type starting struct {
 
 // start makes the ECS service.
 func (d *deployment) start(ctx *pulumi.Context, in *surroundings, s *starting, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
-	// The digest, for the message: the hook below runs long after it is known.
-	var digest atomic.Value
-	digest.Store("")
-	noted := s.image.digest.ApplyT(func(v string) string { digest.Store(v); return v }).(pulumi.StringOutput)
-	hook, err := ctx.RegisterErrorHook(d.logical+"-explain", func(failed *pulumi.ErrorHookArgs) (bool, error) {
-		why := explain(ctx.Context(), in.Args, failed.NewInputs["cluster"], failed.NewInputs["name"])
-		return false, ctx.Log.Error(fmt.Sprintf("service %s (image %s) did not reach a steady state within %d minutes: %s",
-			d.Name, digest.Load(), in.DeploymentTimeout, why), &pulumi.LogArgs{Resource: d})
-	})
+	onError, err := d.explainFailure(ctx, in, s.image)
 	if err != nil {
-		return nil, fmt.Errorf("registering error hook: %w", err)
+		return nil, err
 	}
 	wait := fmt.Sprintf("%dm", in.DeploymentTimeout)
 	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
 		Cluster:                    in.cluster.Arn,
-		TaskDefinition:             pulumi.All(s.task.Arn, noted).ApplyT(func(v []any) string { return v[0].(string) }).(pulumi.StringOutput),
+		TaskDefinition:             s.task.Arn,
 		DesiredCount:               pulumi.Int(d.DesiredCount),
 		CapacityProviderStrategies: in.cluster.strategy,
 		PlatformVersion:            pulumi.String("LATEST"),
@@ -263,12 +255,32 @@ func (d *deployment) start(ctx *pulumi.Context, in *surroundings, s *starting, o
 	}, append(opts,
 		pulumi.DependsOn(s.before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait}),
-		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}}),
+		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: onError}),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("creating ECS service: %w", err)
 	}
 	return service, nil
+}
+
+// explainFailure makes the hook that says why tasks did not start: the breaker
+// has nothing to roll a first deployment back to, and the provider only knows
+// that its wait is over.
+func (d *deployment) explainFailure(ctx *pulumi.Context, in *surroundings, image *image) ([]*pulumi.ErrorHook, error) {
+	if ctx.RunningWithMocks() { // which know no error hooks
+		return nil, nil
+	}
+	var digest atomic.Value // the hook runs long after it is known
+	image.digest.ApplyT(func(v string) string { digest.Store(v); return v })
+	hook, err := ctx.RegisterErrorHook(d.logical+"-explain", func(failed *pulumi.ErrorHookArgs) (bool, error) {
+		why := explain(ctx.Context(), in.Args, failed.NewInputs["cluster"], failed.NewInputs["name"])
+		return false, ctx.Log.Error(fmt.Sprintf("service %s (image %v) did not reach a steady state within %d minutes: %s",
+			d.Name, digest.Load(), in.DeploymentTimeout, why), &pulumi.LogArgs{Resource: d})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registering error hook: %w", err)
+	}
+	return []*pulumi.ErrorHook{hook}, nil
 }
 
 // deployedDigest is the digest that runs. ECS answers a rolled-back deployment

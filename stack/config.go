@@ -20,6 +20,7 @@ import (
 // settings is the whole configuration of a stack, read once. The keys and their
 // defaults are those of the schema in Pulumi.yaml, which a test compares.
 type settings struct {
+	keys              []string // of this project that were read
 	region, profile   string
 	allowedAccountIDs []string
 	tags              map[string]string
@@ -122,6 +123,7 @@ func load(ctx *pulumi.Context) (*settings, setting.Problems) {
 	}
 	own.object("services", "an object of services, each with any of image, cpu, memory, desiredCount, environment, secrets", &c.services)
 	own.object("tags", "an object of texts", &c.tags)
+	c.keys = own.keys
 	problems := append(aws.problems, own.problems...)
 	return c, append(problems, unknownKeys(ctx.Project(), aws.keys, own.keys)...)
 }
