@@ -113,12 +113,15 @@ func newImage(ctx *pulumi.Context, d *deployment, in *surroundings, opts ...pulu
 	if err != nil {
 		return nil, fmt.Errorf("building image: %w", err)
 	}
+	digest := built.RepoDigest.ApplyT(func(reference string) string {
+		_, digest, _ := strings.Cut(reference, "@")
+		return digest
+	}).(pulumi.StringOutput)
 	return &image{
-		reference: built.RepoDigest,
-		digest: built.RepoDigest.ApplyT(func(reference string) string {
-			_, digest, _ := strings.Cut(reference, "@")
-			return digest
-		}).(pulumi.StringOutput),
+		// Not RepoDigest itself: an engine that pushed the same image to the
+		// repositories of two stacks knows it by both names, and reports either.
+		reference:    pulumi.Sprintf("%s@%s", repository.RepositoryUrl, digest),
+		digest:       digest,
 		repositories: repositories.ToStringArrayOutput(),
 	}, nil
 }
