@@ -1,0 +1,3 @@
+module private-api/apps
+
+go 1.26

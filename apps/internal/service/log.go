@@ -1,0 +1,102 @@
+package service
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxLogged is how many bytes of one thing that a caller sent go into a log line.
+const maxLogged = 256
+
+func newLogger(w io.Writer, level slog.Level, service, version string) *slog.Logger {
+	handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	return slog.New(handler).With("service", service, "version", version)
+}
+
+func logRequest(log *slog.Logger, level slog.Level, r *http.Request, status, bytes int, took time.Duration) {
+	log.LogAttrs(context.Background(), level, "request",
+		slog.String("method", printable(r.Method)),
+		slog.String("path", printable(r.URL.EscapedPath())), // without the query, which may hold a secret
+		slog.Int("status", status),
+		slog.Int("bytes", bytes),
+		slog.Float64("durationMs", float64(took.Microseconds())/1000),
+		slog.String("traceId", printable(r.Header.Get("X-Amzn-Trace-Id"))),
+		slog.String("client", printable(client(r))),
+	)
+}
+
+// printable makes s safe for whatever shows the log: what is not printable ASCII becomes "?", and what is too long is cut.
+func printable(s string) string {
+	s = s[:min(len(s), maxLogged)]
+	return strings.Map(func(r rune) rune { // which copies s only if it changes
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// client is the address that the request came from, as far as the proxies on its way tell: callers can forge it, so it
+// is for reading, not for deciding. API Gateway sends Forwarded, load balancers X-Forwarded-For.
+func client(r *http.Request) string {
+	for _, line := range r.Header["Forwarded"] {
+		if node := forwardedFor(line); node != "" {
+			return host(node)
+		}
+	}
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+	if first = strings.TrimSpace(first); first != "" {
+		return host(first)
+	}
+	return host(r.RemoteAddr)
+}
+
+// forwardedFor returns the value of the first for= in a Forwarded field (RFC 7239, section 4); "" if there is none.
+func forwardedFor(field string) string {
+	for field != "" {
+		name, value, _ := strings.Cut(field, "=")
+		name = name[strings.LastIndexAny(name, ",;")+1:]
+		value, field = unquote(value)
+		if strings.EqualFold(strings.TrimSpace(name), "for") {
+			return value
+		}
+	}
+	return ""
+}
+
+// unquote splits s after the token or quoted string that it begins with.
+func unquote(s string) (value, rest string) {
+	if !strings.HasPrefix(s, `"`) {
+		end := strings.IndexAny(s, ",;")
+		if end < 0 {
+			end = len(s)
+		}
+		return strings.TrimSpace(s[:end]), s[end:]
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			return b.String(), s[i+1:]
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "" // never closed
+}
+
+// host removes the port, and the brackets of an IPv6 address. What is no address ("unknown", "_hidden") stays.
+func host(node string) string {
+	if inside, _, found := strings.Cut(node, "]"); found {
+		return strings.TrimPrefix(inside, "[")
+	}
+	if strings.Count(node, ":") == 1 { // more are an IPv6 address without a port
+		node, _, _ = strings.Cut(node, ":")
+	}
+	return node
+}

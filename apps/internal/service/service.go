@@ -1,0 +1,141 @@
+// Package service runs one JSON list as an HTTP service: it listens, answers, logs, and stops without losing a request.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Service is all that tells one service from another.
+type Service struct {
+	// Name is what the service is called in its logs and in its health, such as "book".
+	Name string
+	// Path is where the list is served, such as "/api/books": no slash at the end.
+	Path string
+	// List is a JSON array of objects. Each has an "id", a number or a string, that no other has.
+	List []byte
+}
+
+// Main runs the service until SIGTERM or SIGINT and ends the process: with 0 after a clean stop, with 1 and the reason
+// on standard error after anything else. With the argument -health it asks the running service for its health instead.
+func (s Service) Main() {
+	if err := s.run(context.Background(), os.Args[1:], os.Getenv, os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", s.Name, err)
+		os.Exit(1)
+	}
+}
+
+// run is Main without the process: the end of ctx counts as the first signal.
+func (s Service) run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	health := slices.Equal(args, []string{"-health"})
+	if len(args) > 0 && !health {
+		return fmt.Errorf("arguments %q: allowed is -health or none", args)
+	}
+	config, err := loadConfig(getenv)
+	if err != nil {
+		return err
+	}
+	if health {
+		return checkHealth(ctx, config.port, s.Path)
+	}
+
+	log := newLogger(stdout, config.logLevel, s.Name, config.version)
+	handler, err := newHandler(s, config.version, log)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", config.port))
+	if err != nil {
+		return err
+	}
+	return serve(ctx, newServer(handler, log), listener, config, handler.drain, log)
+}
+
+// newServer sets every limit that net/http leaves open.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       15 * time.Second, // bodies are ignored; this ends one that never does
+		WriteTimeout:      15 * time.Second,
+		// Longer than the load balancer's idle timeout of 60 s: otherwise a connection can close just as a request is
+		// sent on it, and the caller gets a 502.
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
+		IdleTimeout: 75 * time.Second,
+		// As much as a load balancer lets through.
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+		MaxHeaderBytes: 64 << 10,
+		// "OPTIONS *" too is answered, and logged, by the handler.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// serve answers requests until ctx ends or a signal comes, and then stops in three steps: drain turns the health to 503;
+// requests are served for the drain delay, while whoever sends them learns to go elsewhere; the listener closes, and
+// requests under way may finish within the shutdown timeout. A second signal ends everything at once, with an error.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, config config, drain func(), log *slog.Logger) error {
+	first, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("listening", "address", listener.Addr().String())
+	select {
+	case err := <-served:
+		return err
+	case <-first.Done():
+	}
+
+	// A fresh context: the first is over, and requests under way must not be.
+	second, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	drain()
+	log.Info("draining", "delay", config.drainDelay.String())
+	select {
+	case err := <-served:
+		return err
+	case <-second.Done():
+		return errors.Join(errors.New("stopped at once by a second signal"), server.Close())
+	case <-time.After(config.drainDelay):
+	}
+
+	limit, cancel := context.WithTimeout(second, config.shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(limit); err != nil {
+		return errors.Join(fmt.Errorf("stopped with requests under way: %w", err), server.Close())
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// checkHealth returns nil if the service on this machine answers 200 within 2 s.
+func checkHealth(ctx context.Context, port int, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s/health", port, path), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", request.URL, response.Status)
+	}
+	return nil
+}
