@@ -45,6 +45,8 @@ func EmptyDefault(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, op
 // and an ingress rule on to. Both are returned, for what must not start before.
 func Allow(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
 	name := from.Name + "-to-" + to.Name
+	// Another port is another rule: the old one goes last, when nothing uses it any more.
+	opts = append(opts, pulumi.ReplaceOnChanges([]string{"fromPort", "toPort"}))
 	out, err := vpc.NewSecurityGroupEgressRule(ctx, name, &vpc.SecurityGroupEgressRuleArgs{
 		SecurityGroupId:           from.ID(),
 		ReferencedSecurityGroupId: to.ID(),
