@@ -318,3 +318,24 @@ func TestServicesHaveTheirFolders(t *testing.T) {
 		}
 	}
 }
+
+// The README's table of settings, its defaults included, is that of the schema.
+func TestReadmeListsEverySetting(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, d := range schema(t) {
+		value := d.Default
+		if key == "aws:region" {
+			value = d.Value
+		}
+		cell := "`" + text(t, value) + "`"
+		if cell == "``" || cell == "`[]`" || cell == "`{}`" {
+			cell = "–"
+		}
+		if row := fmt.Sprintf("| `%s` | %s |", key, cell); !strings.Contains(strings.ReplaceAll(string(b), `", "`, `","`), row) {
+			t.Errorf("README.md has no row %s", row)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"private-api/internal/recorder"
+	"private-api/local/cloud"
 	"private-api/producer"
 )
 
@@ -281,4 +283,41 @@ func union(a, b resource.PropertyMap) resource.PropertyMap {
 	out := a.Copy()
 	maps.Copy(out, b)
 	return out
+}
+
+func TestZones(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		region   string
+		settings map[string]string
+		want     []string
+	}{
+		{"default", "us-west-2", nil, []string{"us-west-2a", "us-west-2b"}},
+		{"three", "us-west-2", map[string]string{"availabilityZoneCount": "3"}, []string{"us-west-2a", "us-west-2b", "us-west-2c"}},
+		{"named", "us-west-2", map[string]string{"availabilityZones": `["us-west-2d","us-west-2b"]`}, []string{"us-west-2d", "us-west-2b"}},
+		{"region that AWS's list does not have", "af-south-1", nil, []string{"af-south-1a", "af-south-1b"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &recorder.Recorder{Account: cloud.Account{ID: "123456789012", Region: test.region}}
+			settings := map[string]string{"aws:region": test.region}
+			maps.Copy(settings, test.settings)
+			if err := deployOn(r, Program{Root: root}, settings); err != nil {
+				t.Fatal(err)
+			}
+			for i, zone := range test.want {
+				subnet := r.Get(t, fmt.Sprintf("ec2.Subnet producer-private-%d", i+1))
+				if got := subnet.Input("availabilityZone"); got != zone {
+					t.Errorf("%s is in %v, want %s", subnet, got, zone)
+				}
+			}
+			if got := len(r.All("ec2.Subnet")); got != 2*len(test.want)+2 { // public and private, and two for the bastion
+				t.Errorf("%d subnets", got)
+			}
+			for _, made := range r.All("ec2.VpcEndpoint") {
+				if got := made.Input("serviceName"); got != "com.amazonaws."+test.region+".s3" {
+					t.Errorf("%s for %v", made, got)
+				}
+			}
+		})
+	}
 }
