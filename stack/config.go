@@ -43,13 +43,13 @@ type settings struct {
 	logRetentionDays                            int
 	deletionProtection                          bool
 
-	integrationTimeout                                 int
-	throttleBurst, throttleRate                        int
-	corsAllowOrigins, corsAllowMethods, corsAllowHeads []string
-	corsMaxAge                                         int
-	authorization, jwtIssuer                           string
-	jwtAudiences                                       []string
-	allowUnauthenticated                               bool
+	integrationTimeout                                   int
+	throttleBurst, throttleRate                          int
+	corsAllowOrigins, corsAllowMethods, corsAllowHeaders []string
+	corsMaxAge                                           int
+	authorization, jwtIssuer                             string
+	jwtAudiences                                         []string
+	allowUnauthenticated                                 bool
 
 	bastion         bool
 	consumerVpcCidr string
@@ -109,7 +109,7 @@ func load(ctx *pulumi.Context) (*settings, setting.Problems) {
 		throttleRate:         own.integer("throttleRate", 100),
 		corsAllowOrigins:     own.list("corsAllowOrigins"),
 		corsAllowMethods:     own.list("corsAllowMethods", "GET", "HEAD"),
-		corsAllowHeads:       own.list("corsAllowHeaders"),
+		corsAllowHeaders:     own.list("corsAllowHeaders"),
 		corsMaxAge:           own.integer("corsMaxAgeSeconds", 300),
 		authorization:        own.text("authorization", "none"),
 		jwtIssuer:            own.text("jwtIssuer", ""),

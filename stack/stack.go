@@ -41,7 +41,8 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	}
 	c, problems := load(ctx)
 	services = c.override(services, &problems)
-	p, q := c.producerArgs(services, root), c.consumerArgs(services)
+	p := c.producerArgs(services, root)
+	q := c.consumerArgs(services, p.AvailabilityZones)
 	problems = append(problems, c.validate(p, q)...)
 	if err := problems.Err(); err != nil {
 		return fmt.Errorf("the configuration of stack %s was refused, and nothing was changed:\n%w", ctx.Stack(), err)
@@ -146,15 +147,18 @@ func (c *settings) producerArgs(services []producer.Service, root string) *produ
 	}
 }
 
-func (c *settings) consumerArgs(services []producer.Service) *consumer.Args {
+func (c *settings) consumerArgs(services []producer.Service, zones []string) *consumer.Args {
 	args := &consumer.Args{
 		Region: c.region, Profile: c.profile,
 		LogRetentionDays:   c.logRetentionDays,
 		IntegrationTimeout: c.integrationTimeout,
 		Throttle:           consumer.Throttle{Burst: c.throttleBurst, Rate: c.throttleRate},
-		CORS:               consumer.CORS{AllowOrigins: c.corsAllowOrigins, AllowMethods: c.corsAllowMethods, AllowHeaders: c.corsAllowHeads, MaxAge: c.corsMaxAge},
+		CORS:               consumer.CORS{AllowOrigins: c.corsAllowOrigins, AllowMethods: c.corsAllowMethods, AllowHeaders: c.corsAllowHeaders, MaxAge: c.corsMaxAge},
 		Authorization:      consumer.Authorization{Type: c.authorization, Issuer: c.jwtIssuer, Audiences: c.jwtAudiences},
-		Bastion:            consumer.Bastion{Enabled: c.bastion, VpcCidr: c.consumerVpcCidr, SSHKeyName: c.sshKeyName, SSHCidrs: c.sshCidrs},
+		Bastion: consumer.Bastion{
+			Enabled: c.bastion, VpcCidr: c.consumerVpcCidr, AvailabilityZones: zones[:min(2, len(zones))],
+			SSHKeyName: c.sshKeyName, SSHCidrs: c.sshCidrs,
+		},
 	}
 	for _, s := range services {
 		args.Services = append(args.Services, consumer.Service{Name: s.Name, Path: s.Path})
@@ -226,7 +230,6 @@ func (c *settings) validate(p *producer.Args, q *consumer.Args) setting.Problems
 	c.validateTags(&problems)
 
 	// The two VPCs have a setting each, which the components both call vpcCidr.
-	q.Bastion.AvailabilityZones = p.AvailabilityZones[:min(2, len(p.AvailabilityZones))]
 	for side, found := range map[string]setting.Problems{"producer": p.Validate("producer"), "consumer": q.Validate()} {
 		for _, problem := range found {
 			switch {
@@ -247,8 +250,7 @@ func (c *settings) validate(p *producer.Args, q *consumer.Args) setting.Problems
 	return problems
 }
 
-// ownTags are set on everything. IAM takes keys that differ only in case for
-// one and the same, so tags of the configuration may not come near them.
+// defaultTags are on everything that the provider makes.
 func (c *settings) defaultTags(ctx *pulumi.Context) map[string]string {
 	tags := maps.Clone(c.tags)
 	if tags == nil {
@@ -266,6 +268,7 @@ func (c *settings) validateTags(problems *setting.Problems) {
 	if len(c.tags) > maxTags {
 		problems.Add("tags", len(c.tags), "%d tags at most", maxTags)
 	}
+	// In lower case: IAM takes keys that differ only in case for one and the same.
 	seen := map[string]bool{"project": true, "stack": true, "name": true}
 	for _, key := range slices.Sorted(maps.Keys(c.tags)) {
 		lower := strings.ToLower(key)
