@@ -53,6 +53,8 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		Profile:           optional(c.profile),
 		AllowedAccountIds: pulumi.ToStringArray(c.allowedAccountIDs),
 		DefaultTags:       aws.ProviderDefaultTagsArgs{Tags: pulumi.ToStringMap(c.defaultTags(ctx))},
+		// Skipped by default; a misspelt region would then be asked for minutes, without a word.
+		SkipRegionValidation: pulumi.Bool(false),
 	})
 	if err != nil {
 		return fmt.Errorf("creating AWS provider: %w", err)
