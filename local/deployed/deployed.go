@@ -1,0 +1,142 @@
+// Package deployed holds the resources as they are deployed, and finds the way that a request takes through them. What
+// the program meant does not count here: only what reached the cloud.
+package deployed
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// The types that requests pass through.
+const (
+	apiType         = "aws:apigatewayv2/api:Api"
+	integrationType = "aws:apigatewayv2/integration:Integration"
+	routeType       = "aws:apigatewayv2/route:Route"
+	stageType       = "aws:apigatewayv2/stage:Stage"
+	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
+	groupType       = "aws:ec2/securityGroup:SecurityGroup"
+	egressType      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+	ingressType     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+	subnetType      = "aws:ec2/subnet:Subnet"
+	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
+	listenerType    = "aws:lb/listener:Listener"
+	ruleType        = "aws:lb/listenerRule:ListenerRule"
+	targetGroupType = "aws:lb/targetGroup:TargetGroup"
+	namespaceType   = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
+	nameType        = "aws:servicediscovery/service:Service"
+	// ServiceType and TaskDefinitionType are what tasks are made of.
+	ServiceType        = "aws:ecs/service:Service"
+	TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
+)
+
+// Resource is one that is deployed.
+type Resource struct {
+	Type, ID string
+	Name     string // the logical one, by which the program calls it
+	Outputs  Values
+}
+
+// Values are outputs by name, as they come from JSON: string, float64, bool, []any, map[string]any.
+type Values map[string]any
+
+// NewValues unwraps outputs.
+func NewValues(m resource.PropertyMap) Values { return m.Mappable() }
+
+// Text returns a string output, "" if there is none.
+func (v Values) Text(name string) string { s, _ := v[name].(string); return s }
+
+// Number returns a whole number, 0 if there is none.
+func (v Values) Number(name string) int { n, _ := v[name].(float64); return int(n) }
+
+// Is tells whether a boolean output is true.
+func (v Values) Is(name string) bool { b, _ := v[name].(bool); return b }
+
+// Texts returns a list of strings.
+func (v Values) Texts(name string) []string {
+	var all []string
+	list, _ := v[name].([]any)
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Object returns a nested object, empty if there is none.
+func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); return m }
+
+// Objects returns a list of objects.
+func (v Values) Objects(name string) []Values {
+	var all []Values
+	list, _ := v[name].([]any)
+	for _, e := range list {
+		if m, ok := e.(map[string]any); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// Set is everything that is deployed, for use by many at once. The zero value is empty.
+type Set struct {
+	mutex sync.RWMutex
+	all   map[string]Resource
+}
+
+// key tells two resources apart. Task definitions of one family share an id, not an ARN.
+func key(typ, id string, outputs Values) string {
+	return typ + " " + cmp.Or(outputs.Text("arn"), id)
+}
+
+// Put adds a resource or its new outputs.
+func (s *Set) Put(r Resource) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.all == nil {
+		s.all = map[string]Resource{}
+	}
+	s.all[key(r.Type, r.ID, r.Outputs)] = r
+}
+
+// Remove deletes a resource.
+func (s *Set) Remove(typ, id string, outputs Values) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	delete(s.all, key(typ, id, outputs))
+}
+
+// Len is the number of resources.
+func (s *Set) Len() int {
+	s.mutex.RLock()
+	defer s.mutex.RUnlock()
+	return len(s.all)
+}
+
+// Of returns the resources of a type, by name.
+func (s *Set) Of(typ string) []Resource {
+	s.mutex.RLock()
+	defer s.mutex.RUnlock()
+	var all []Resource
+	for _, r := range s.all {
+		if r.Type == typ {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b Resource) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// Find returns the resource of a type by id or ARN.
+func (s *Set) Find(typ, reference string) (Resource, bool) {
+	for _, r := range s.Of(typ) {
+		if reference != "" && (r.ID == reference || r.Outputs.Text("arn") == reference) {
+			return r, true
+		}
+	}
+	return Resource{}, false
+}

@@ -1,0 +1,115 @@
+package deployed
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// place is where something is attached to the network.
+type place struct {
+	what    string // for messages
+	groups  []string
+	subnets []string
+}
+
+// reach checks one hop: both places are in one VPC, a group of the first lets the connection out, a group of the second
+// lets it in. Security groups are stateful, so answers need no rule.
+// Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
+func (s *Set) reach(from, to place, port int) (Hop, *Stop) {
+	if a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); !slices.Equal(a, b) || len(a) != 1 {
+		return Hop{}, stop(0, "%s is in VPC %v, %s in VPC %v", from.what, a, to.what, b)
+	}
+	out, ok := s.rule(egressType, from, to, port)
+	if !ok {
+		return Hop{}, stop(0, "security group %s of %s has no egress rule to %s on tcp %d", s.groupNames(from.groups), from.what, s.groupNames(to.groups), port)
+	}
+	in, ok := s.rule(ingressType, to, from, port)
+	if !ok {
+		return Hop{}, stop(0, "security group %s of %s has no ingress rule from %s on tcp %d", s.groupNames(to.groups), to.what, s.groupNames(from.groups), port)
+	}
+	return Hop{"security groups", fmt.Sprintf("%s to %s", s.groupNames(from.groups), s.groupNames(to.groups)),
+		fmt.Sprintf("tcp %d: egress rule %s, ingress rule %s", port, out.Name, in.Name)}, nil
+}
+
+// rule returns the first rule of the groups of one place that is for the other one.
+func (s *Set) rule(typ string, of, peer place, port int) (Resource, bool) {
+	for _, r := range s.Of(typ) {
+		v := r.Outputs
+		if !slices.Contains(of.groups, v.Text("securityGroupId")) {
+			continue
+		}
+		// With protocol -1 the ports do not count.
+		// Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+		switch v.Text("ipProtocol") {
+		case "-1":
+		case "tcp":
+			if port < v.Number("fromPort") || port > v.Number("toPort") {
+				continue
+			}
+		default:
+			continue
+		}
+		if slices.Contains(peer.groups, v.Text("referencedSecurityGroupId")) || s.covers(v.Text("cidrIpv4"), peer.subnets) {
+			return r, true
+		}
+	}
+	return Resource{}, false
+}
+
+// covers tells whether all addresses that the subnets can give are in a range.
+func (s *Set) covers(cidr string, subnets []string) bool {
+	whole, err := netip.ParsePrefix(cidr)
+	if err != nil || len(subnets) == 0 {
+		return false
+	}
+	for _, id := range subnets {
+		subnet, _ := s.Find(subnetType, id)
+		block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
+		if err != nil || whole.Bits() > block.Bits() || !whole.Contains(block.Addr()) {
+			return false
+		}
+	}
+	return true
+}
+
+// vpcs returns the VPCs that the subnets are in.
+func (s *Set) vpcs(subnets []string) []string {
+	var all []string
+	for _, id := range subnets {
+		if subnet, ok := s.Find(subnetType, id); ok {
+			all = append(all, subnet.Outputs.Text("vpcId"))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// address returns one that a network interface in the first of the subnets could have.
+func (s *Set) address(subnets []string) string {
+	for _, id := range subnets {
+		subnet, _ := s.Find(subnetType, id)
+		if block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock")); err == nil {
+			address := block.Addr()
+			for range 10 { // after those that AWS keeps for itself
+				address = address.Next()
+			}
+			return address.String()
+		}
+	}
+	return ""
+}
+
+func (s *Set) groupNames(ids []string) string {
+	var names []string
+	for _, id := range ids {
+		if r, ok := s.Find(groupType, id); ok {
+			names = append(names, r.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "(none)"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,178 @@
+package deployed
+
+import (
+	"net/http/httptest"
+	"testing"
+)
+
+func TestRouteSelection(t *testing.T) {
+	keys := []string{
+		"GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /pets/{proxy+}", "ANY /{proxy+}", "OPTIONS /{proxy+}", "ANY /both", "POST /both",
+	}
+	with := func(keys ...string) *Set {
+		s := &Set{}
+		for _, key := range keys {
+			s.Put(Resource{Type: routeType, ID: key, Name: key, Outputs: Values{"apiId": "api", "routeKey": key}})
+		}
+		s.Put(Resource{Type: routeType, ID: "other", Outputs: Values{"apiId": "another API", "routeKey": "$default"}})
+		return s
+	}
+	all := with(append(keys, "$default")...)
+	some := with(keys...)
+	for _, test := range []struct {
+		set          *Set
+		method, path string
+		want         string
+	}{
+		{all, "GET", "/pets/dog/1", "GET /pets/dog/1"},
+		{all, "GET", "/pets/dog/2", "GET /pets/dog/{id}"},
+		{all, "GET", "/pets/cat/1", "GET /pets/{proxy+}"},
+		{all, "POST", "/pets/cat/1", "ANY /pets/{proxy+}"},
+		{all, "GET", "/pets/dog/1/", "GET /pets/{proxy+}"},
+		{all, "POST", "/test", "ANY /{proxy+}"},
+		{all, "OPTIONS", "/test", "OPTIONS /{proxy+}"},
+		{all, "POST", "/both", "POST /both"},
+		{all, "PUT", "/both", "ANY /both"},
+		{all, "GET", "/", "$default"},
+		{some, "GET", "/", ""},
+		{some, "GET", "", ""},
+		{with("GET /a"), "POST", "/a", ""},
+		{with("GET /a/{id}"), "GET", "/a/", ""},
+		{with("GET /a/{id}"), "GET", "/a", ""},
+		{with("GET /a"), "GET", "/A", ""},
+	} {
+		route, found := test.set.route("api", test.method, test.path)
+		if found != (test.want != "") || route.Name != test.want {
+			t.Errorf("%s %s takes route %q, want %q", test.method, test.path, route.Name, test.want)
+		}
+	}
+}
+
+func TestPathPatterns(t *testing.T) {
+	for _, test := range []struct {
+		pattern, path string
+		want          bool
+	}{
+		{"/api/books*", "/api/books", true},
+		{"/api/books*", "/api/books/1", true},
+		{"/api/books*", "/api/bookstore", true},
+		{"/api/books*", "/api/book", false},
+		{"/api/books*", "/API/books", false},
+		{"/img/*", "/img/", true},
+		{"/img/*/pics", "/img/a/b/pics", true},
+		{"/img/*/pics", "/img/pics", false},
+		{"/a?c", "/abc", true},
+		{"/a?c", "/ac", false},
+		{"/a?", "/a", false},
+		{"*", "", true},
+		{"*b*", "/abc", true},
+		{"/a", "/ab", false},
+		{"/ab", "/a", false},
+	} {
+		if got := glob(test.pattern, test.path); got != test.want {
+			t.Errorf("%s takes %s: %v", test.pattern, test.path, got)
+		}
+	}
+}
+
+// rule makes a listener rule with the given priority.
+func rule(name string, priority float64, patterns ...any) Resource {
+	return Resource{Type: ruleType, ID: name, Name: name, Outputs: Values{
+		"listenerArn": "listener", "priority": priority,
+		"conditions": []any{map[string]any{"pathPattern": map[string]any{"values": patterns}}},
+	}}
+}
+
+func TestRulesAreTriedByPriority(t *testing.T) {
+	s := &Set{}
+	for _, r := range []Resource{rule("all", 30, "/*"), rule("books", 10, "/x", "/books*"), rule("second", 20, "/books*")} {
+		s.Put(r)
+	}
+	s.Put(Resource{Type: ruleType, ID: "none", Name: "none", Outputs: Values{"listenerArn": "listener", "priority": 1.0}})
+	s.Put(Resource{Type: ruleType, ID: "host", Name: "host", Outputs: Values{"listenerArn": "listener", "priority": 2.0,
+		"conditions": []any{map[string]any{"hostHeader": map[string]any{"values": []any{"*"}}}}}})
+	for path, want := range map[string]string{"/books": "books", "/other": "all", "/x": "books"} {
+		got := ""
+		for _, r := range s.rules(Resource{Outputs: Values{"arn": "listener"}}) {
+			if matches(r, path) {
+				got = r.Name
+				break
+			}
+		}
+		if got != want {
+			t.Errorf("%s is taken by %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestReach(t *testing.T) {
+	from, to := place{"the caller", []string{"sg-a"}, []string{"subnet-1"}}, place{"the callee", []string{"sg-b"}, []string{"subnet-2"}}
+	open := Values{"ipProtocol": "tcp", "fromPort": 80.0, "toPort": 80.0}
+	but := func(base Values, key string, value any) Values {
+		v := Values{}
+		for k, old := range base {
+			v[k] = old
+		}
+		v[key] = value
+		return v
+	}
+	toGroup, fromGroup := but(open, "referencedSecurityGroupId", "sg-b"), but(open, "referencedSecurityGroupId", "sg-a")
+	for name, test := range map[string]struct {
+		egress, ingress Values
+		vpc             string // of the callee
+		want            bool
+	}{
+		"by group":           {toGroup, fromGroup, "vpc", true},
+		"other port":         {toGroup, but(but(fromGroup, "fromPort", 81.0), "toPort", 90.0), "vpc", false},
+		"port in a range":    {toGroup, but(but(fromGroup, "fromPort", 0.0), "toPort", 90.0), "vpc", true},
+		"all protocols":      {but(toGroup, "ipProtocol", "-1"), but(fromGroup, "ipProtocol", "-1"), "vpc", true},
+		"udp":                {but(toGroup, "ipProtocol", "udp"), fromGroup, "vpc", false},
+		"other group":        {toGroup, but(open, "referencedSecurityGroupId", "sg-c"), "vpc", false},
+		"by range":           {but(open, "cidrIpv4", "10.0.2.0/24"), but(open, "cidrIpv4", "10.0.0.0/16"), "vpc", true},
+		"everywhere":         {but(open, "cidrIpv4", "0.0.0.0/0"), fromGroup, "vpc", true},
+		"part of the subnet": {but(open, "cidrIpv4", "10.0.2.0/25"), fromGroup, "vpc", false},
+		"other range":        {but(open, "cidrIpv4", "10.0.3.0/24"), fromGroup, "vpc", false},
+		"other VPC":          {toGroup, fromGroup, "vpc-2", false},
+	} {
+		s := &Set{}
+		s.Put(Resource{Type: subnetType, ID: "subnet-1", Outputs: Values{"vpcId": "vpc", "cidrBlock": "10.0.1.0/24"}})
+		s.Put(Resource{Type: subnetType, ID: "subnet-2", Outputs: Values{"vpcId": test.vpc, "cidrBlock": "10.0.2.0/24"}})
+		s.Put(Resource{Type: egressType, ID: "out", Outputs: but(test.egress, "securityGroupId", "sg-a")})
+		s.Put(Resource{Type: ingressType, ID: "in", Outputs: but(test.ingress, "securityGroupId", "sg-b")})
+		if _, stop := s.reach(from, to, 80); (stop == nil) != test.want {
+			t.Errorf("%s: stopped by %+v, want to arrive: %v", name, stop, test.want)
+		}
+	}
+}
+
+// Of a family, every revision has the same id.
+func TestRevisionsAreKeptApart(t *testing.T) {
+	s := &Set{}
+	for _, arn := range []string{"family:1", "family:2"} {
+		s.Put(Resource{Type: TaskDefinitionType, ID: "family", Name: arn, Outputs: Values{"arn": arn}})
+	}
+	s.Remove(TaskDefinitionType, "family", Values{"arn": "family:1"})
+	if r, ok := s.Find(TaskDefinitionType, "family:2"); !ok || s.Len() != 1 {
+		t.Errorf("found %v of %d", r, s.Len())
+	}
+	if r, ok := s.Find(TaskDefinitionType, "family:1"); ok {
+		t.Errorf("%v is still there", r)
+	}
+}
+
+// A preflight is answered also where no route takes it; a plain OPTIONS request is not one.
+func TestPreflightWithoutRoute(t *testing.T) {
+	s := &Set{}
+	s.Put(Resource{Type: apiType, ID: "api", Name: "api", Outputs: Values{"corsConfiguration": map[string]any{"allowOrigins": []any{"*"}}}})
+	s.Put(Resource{Type: stageType, ID: "$default", Outputs: Values{"apiId": "api", "name": "$default", "autoDeploy": true}})
+	for method, want := range map[string]int{"GET": 204, "": 404} {
+		r := httptest.NewRequest("OPTIONS", "/", nil)
+		r.Header.Set("Origin", "https://ui.example.com")
+		if method != "" {
+			r.Header.Set("Access-Control-Request-Method", method)
+		}
+		if way := s.To(r); way.Answer == nil || way.Answer.Status != want {
+			t.Errorf("preflight for %q: %+v, want %d", method, way.Answer, want)
+		}
+	}
+}

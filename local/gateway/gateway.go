@@ -1,0 +1,140 @@
+// Package gateway is the HTTP API on this machine: it answers each request as the deployed resources say, and passes it
+// on to a task where they let it through.
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+
+	"private-api/local/deployed"
+	"private-api/local/tasks"
+)
+
+// Handler serves the HTTP API of what is deployed, whatever that is at the time of a request.
+type Handler struct {
+	Set    *deployed.Set
+	Runner *tasks.Runner
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	way := h.Set.To(r)
+	if way.Answer != nil {
+		answer(w, r, way)
+		return
+	}
+	picked := h.Runner.Pick(way.TargetGroup)
+	if picked == nil {
+		answer(w, r, way.NoTargets())
+		return
+	}
+	defer picked.Done()
+	if way = h.Set.Connect(way, picked.Target); way.Answer != nil {
+		answer(w, r, way)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), way.Timeout)
+	defer cancel()
+	proxy := &httputil.ReverseProxy{
+		Transport:      picked.Transport,
+		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
+		ModifyResponse: func(response *http.Response) error { addCORS(response.Header, way.CORS); return nil },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if errors.Is(err, context.DeadlineExceeded) {
+				answer(w, r, way.TimedOut())
+				return
+			}
+			answer(w, r, way.NoAnswer(err.Error()))
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // a caller or a task that goes away has its own message
+	}
+	proxy.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// answer gives the response of a resource on the way.
+func answer(w http.ResponseWriter, r *http.Request, way *deployed.Way) {
+	maps.Copy(w.Header(), way.Answer.Header)
+	addCORS(w.Header(), way.CORS)
+	w.WriteHeader(way.Answer.Status)
+	if r.Method != http.MethodHead {
+		io.WriteString(w, way.Answer.Body)
+	}
+}
+
+// addCORS puts the headers of the API in place of the integration's.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+func addCORS(header, cors http.Header) {
+	if cors == nil {
+		return
+	}
+	for name := range header {
+		if strings.HasPrefix(name, "Access-Control-") {
+			header.Del(name)
+		}
+	}
+	maps.Copy(header, cors)
+}
+
+// rewrite sets what the API and the load balancer add to a request. The API says in Forwarded who called; the load
+// balancer sees the VPC link, and appends that to X-Forwarded-For.
+// Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-http.html
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+func rewrite(p *httputil.ProxyRequest, way *deployed.Way, address string) {
+	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
+	p.Out.Host = p.In.Host
+	local := "127.0.0.1"
+	if a, ok := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		local = host(a.String())
+	}
+	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", node(local), node(host(p.In.RemoteAddr)), quoted(p.In.Host))
+	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
+	p.Out.Header.Set("X-Forwarded-For", strings.Join(append(p.In.Header.Values("X-Forwarded-For"), way.LinkAddress), ", "))
+	p.Out.Header.Set("X-Forwarded-Proto", "http")
+	p.Out.Header.Set("X-Forwarded-Port", fmt.Sprint(way.ListenerPort))
+	p.Out.Header.Set("X-Amzn-Trace-Id", traceID(p.In.Header.Get("X-Amzn-Trace-Id"), time.Now()))
+}
+
+// traceID returns the id of a request: the caller's root, if it has one, or a new one. The load balancer adds itself.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html
+func traceID(given string, now time.Time) string {
+	id := func() string {
+		b := make([]byte, 12)
+		rand.Read(b)
+		return fmt.Sprintf("1-%08x-%x", now.Unix(), b)
+	}
+	if !strings.Contains(given, "Root=") {
+		given = strings.TrimPrefix(given+";Root="+id(), ";")
+	}
+	return "Self=" + id() + ";" + given
+}
+
+func host(address string) string {
+	if h, _, err := net.SplitHostPort(address); err == nil {
+		return h
+	}
+	return address
+}
+
+// node writes an address as Forwarded wants it: IPv6 in brackets and quotes (RFC 7239, section 6).
+func node(address string) string {
+	if strings.Contains(address, ":") {
+		return `"[` + address + `]"`
+	}
+	return address
+}
+
+func quoted(hostport string) string {
+	if strings.ContainsAny(hostport, ":[]") {
+		return `"` + hostport + `"`
+	}
+	return hostport
+}

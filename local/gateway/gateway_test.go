@@ -1,0 +1,463 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"private-api/local/deployed"
+	"private-api/local/gateway"
+	"private-api/local/internal/mocked"
+	"private-api/local/tasks"
+	"private-api/stack"
+)
+
+// limit bounds what is waited for; nothing is asserted about how long it takes.
+const limit = 30 * time.Second
+
+// running is the API of a program whose services run.
+type running struct {
+	*httptest.Server
+	set    *deployed.Set
+	runner *tasks.Runner
+}
+
+func start(t *testing.T, config map[string]string) *running {
+	t.Helper()
+	return startWith(t, config, tasks.Options{})
+}
+
+func startWith(t *testing.T, config map[string]string, o tasks.Options) *running {
+	t.Helper()
+	root, services := mocked.Apps(t)
+	set := mocked.Deploy(t, stack.Program{Services: services, Root: root}, config)
+	runner := mocked.Start(t, set, root, o)
+	server := httptest.NewServer(&gateway.Handler{Set: set, Runner: runner})
+	t.Cleanup(server.Close)
+	return &running{server, set, runner}
+}
+
+func (s *running) do(t *testing.T, method, path string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequest(method, s.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header != nil {
+		request.Header = header
+	}
+	response, err := s.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// remove takes the resources of a type and name out of what is deployed.
+func (s *running) remove(t *testing.T, typ, name string) deployed.Resource {
+	t.Helper()
+	for _, r := range s.set.Of(typ) {
+		if r.Name == name {
+			s.set.Remove(r.Type, r.ID, r.Outputs)
+			return r
+		}
+	}
+	t.Fatalf("no %s %s", typ, name)
+	return deployed.Resource{}
+}
+
+func TestWholePath(t *testing.T) {
+	s := start(t, nil)
+	books, err := os.ReadFile(filepath.Join(mocked.Root(t), "apps", "book", "books.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got any
+	response, body := s.do(t, "GET", "/api/books", nil)
+	if json.Unmarshal(books, &want); json.Unmarshal([]byte(body), &got) != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("GET /api/books: %s %s", response.Status, body)
+	}
+	for _, test := range []struct {
+		method, path string
+		status       int
+		body         string // part of it
+		server       string
+	}{
+		{"GET", "/api/books/1", 200, `"id":1`, ""},
+		{"HEAD", "/api/books", 200, "", ""},
+		{"GET", "/api/authors", 200, `[{"id":1`, ""},
+		{"GET", "/api/echo/x?q=%20y", 200, `"path":"/api/echo/x?q=%20y"`, ""},
+		{"DELETE", "/api/books", 405, `"error"`, ""},
+		{"GET", "/api/books/nothing", 404, `"not found"`, ""},
+		{"GET", "/api/Books", 404, "no service has this path", "awselb/2.0"}, // paths are case-sensitive
+		{"GET", "/nothing", 404, "no service has this path", "awselb/2.0"},
+		{"GET", "/", 404, `{"message":"Not Found"}`, ""},
+	} {
+		response, body := s.do(t, test.method, test.path, nil)
+		if response.StatusCode != test.status || !strings.Contains(body, test.body) || response.Header.Get("Server") != test.server {
+			t.Errorf("%s %s: %s from %q: %s", test.method, test.path, response.Status, response.Header.Get("Server"), body)
+		}
+	}
+	for _, image := range s.set.Of("docker:index/image:Image") {
+		service := strings.TrimPrefix(image.Name, "producer-")
+		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@")
+		if service == "echo" {
+			continue // it says nothing of itself
+		}
+		if _, body := s.do(t, "GET", "/api/"+service+"s/health", nil); !strings.Contains(body, digest) {
+			t.Errorf("%s reports %s, deployed is %s", service, body, digest)
+		}
+	}
+}
+
+// echoed is what the service echo saw of a request.
+type echoed struct {
+	PID         int
+	Host        string
+	Header      http.Header
+	Environment string
+}
+
+func (s *running) echo(t *testing.T, header http.Header) echoed {
+	t.Helper()
+	response, body := s.do(t, "GET", "/api/echo/", header)
+	var e echoed
+	if err := json.Unmarshal([]byte(body), &e); err != nil || response.StatusCode != 200 {
+		t.Fatalf("echo: %s %q %v", response.Status, body, err)
+	}
+	return e
+}
+
+func TestHeaders(t *testing.T) {
+	s := start(t, nil)
+	host := strings.TrimPrefix(s.URL, "http://")
+	for _, test := range []struct{ name, given, pattern string }{
+		{"Forwarded", "", `^by=127\.0\.0\.1;for=127\.0\.0\.1;host="` + host + `";proto=http$`},
+		{"Forwarded", "for=192.0.2.1", `^for=192\.0\.2\.1, by=127\.0\.0\.1;for=127\.0\.0\.1;`},
+		{"X-Forwarded-For", "", `^10\.0\.64\.10$`}, // the VPC link, in the first private subnet
+		{"X-Forwarded-For", "192.0.2.1", `^192\.0\.2\.1, 10\.0\.64\.10$`},
+		{"X-Forwarded-Proto", "https", `^http$`},
+		{"X-Forwarded-Port", "1", `^80$`},
+		{"X-Amzn-Trace-Id", "", `^Self=1-[0-9a-f]{8}-[0-9a-f]{24};Root=1-[0-9a-f]{8}-[0-9a-f]{24}$`},
+		{"X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678", `^Self=1-[0-9a-f]{8}-[0-9a-f]{24};Root=1-67891233-abcdef012345678912345678$`},
+	} {
+		header := http.Header{}
+		if test.given != "" {
+			header.Set(test.name, test.given)
+		}
+		if got := s.echo(t, header).Header.Get(test.name); !regexp.MustCompile(test.pattern).MatchString(got) {
+			t.Errorf("%s %q arrives as %q, want %s", test.name, test.given, got, test.pattern)
+		}
+	}
+	if response, _ := s.do(t, "GET", "/api/echo/", nil); response.Header.Get("Access-Control-Allow-Origin") != "https://of-the-service.example.com" {
+		t.Errorf("without CORS in the API, the service's headers are %v", response.Header)
+	}
+	e := s.echo(t, nil)
+	if e.Host != host {
+		t.Errorf("host is %q, want %q", e.Host, host)
+	}
+	// The container's environment and nothing of this process.
+	if strings.Contains(e.Environment, "PATH=") || !strings.Contains(e.Environment, "IMAGE_DIGEST=sha256:") {
+		t.Errorf("environment is\n%s", e.Environment)
+	}
+}
+
+func TestStops(t *testing.T) {
+	s := start(t, map[string]string{"integrationTimeoutSeconds": "1"})
+	const egress, ingress = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+	for _, test := range []struct {
+		typ, name string
+		status    int
+		body      string
+	}{
+		{egress, "producer-link-to-producer-alb", 503, `{"message":"Service Unavailable"}`},
+		{ingress, "producer-link-to-producer-alb", 503, `{"message":"Service Unavailable"}`},
+		{egress, "producer-alb-to-producer-echo", 504, "<title>504 Gateway Time-out</title>"},
+		{ingress, "producer-alb-to-producer-echo", 504, "<title>504 Gateway Time-out</title>"},
+	} {
+		removed := s.remove(t, test.typ, test.name)
+		if response, body := s.do(t, "GET", "/api/echo/", nil); response.StatusCode != test.status || !strings.Contains(body, test.body) {
+			t.Errorf("without %s: %s %s", test.name, response.Status, body)
+		}
+		s.set.Put(removed)
+	}
+	s.echo(t, nil)
+	if response, body := s.do(t, "GET", "/api/echo/slow", nil); response.StatusCode != 503 || !strings.Contains(body, "Service Unavailable") {
+		t.Errorf("beyond the integration's timeout: %s %s", response.Status, body)
+	}
+	if response, body := s.do(t, "GET", "/api/echo/exit", nil); response.StatusCode != 502 || !strings.Contains(body, "<title>502 Bad Gateway</title>") {
+		t.Errorf("a task that ends: %s %s", response.Status, body)
+	}
+	group := s.set.Of("aws:lb/targetGroup:TargetGroup")[1].Outputs.Text("arn") // author, book, echo
+	for _, service := range s.set.Of(deployed.ServiceType) {
+		if service.Name == "producer-book" {
+			s.runner.Idle()
+			s.runner.Remove(service.ID)
+		}
+	}
+	if all, _ := s.runner.Targets(group); all != 0 {
+		t.Errorf("%d targets after the service was removed", all)
+	}
+	if response, body := s.do(t, "GET", "/api/books", nil); response.StatusCode != 503 || !strings.Contains(body, "503 Service Temporarily Unavailable") {
+		t.Errorf("without targets: %s %s", response.Status, body)
+	}
+}
+
+func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
+	s := start(t, nil)
+	var group string
+	for _, g := range s.set.Of("aws:lb/targetGroup:TargetGroup") {
+		if g.Name == "producer-echo" {
+			group = g.Outputs.Text("arn")
+		}
+	}
+	healthy := func(n int) func() bool {
+		return func() bool { _, healthy := s.runner.Targets(group); return healthy == n }
+	}
+	eventually(t, "both tasks healthy", healthy(2))
+	_, sick := s.do(t, "POST", "/api/echo/sick", nil)
+	eventually(t, "the sick task is out", healthy(1))
+	for range 10 {
+		if e := s.echo(t, nil); fmt.Sprint(e.PID) == sick {
+			t.Error("the unhealthy task gets requests")
+			break
+		}
+	}
+	eventually(t, "it is back", healthy(2))
+
+	// Dropped by a security group, health checks fail too; with no healthy target, all get requests.
+	rule := s.remove(t, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "producer-alb-to-producer-echo")
+	eventually(t, "no task is healthy", healthy(0))
+	if response, _ := s.do(t, "GET", "/api/echo/", nil); response.StatusCode != 504 {
+		t.Errorf("with all targets unhealthy: %s", response.Status)
+	}
+	s.set.Put(rule)
+	s.echo(t, nil)
+	eventually(t, "both are back", healthy(2))
+
+	before := map[int]bool{}
+	for _, pid := range s.runner.Processes() {
+		before[pid] = true
+	}
+	s.do(t, "POST", "/api/echo/exit", nil)
+	eventually(t, "another task in place of the one that ended", func() bool {
+		fresh := 0
+		for _, pid := range s.runner.Processes() {
+			if !before[pid] {
+				fresh++
+			}
+		}
+		return fresh == 1 && healthy(2)()
+	})
+}
+
+// revise registers a new revision of a task definition, with text in it replaced, and deploys it.
+func (s *running) revise(t *testing.T, name, old, replacement string) error {
+	t.Helper()
+	for _, d := range s.set.Of(deployed.TaskDefinitionType) {
+		if d.Name != name {
+			continue
+		}
+		outputs := deployed.Values{}
+		for key, value := range d.Outputs {
+			outputs[key] = value
+		}
+		outputs["arn"] = d.Outputs.Text("arn") + "0"
+		text := strings.Replace(d.Outputs.Text("containerDefinitions"), old, replacement, 1)
+		if text == d.Outputs.Text("containerDefinitions") {
+			t.Fatalf("%q is not in %s", old, text)
+		}
+		outputs["containerDefinitions"] = text
+		s.set.Put(deployed.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
+		for _, service := range s.set.Of(deployed.ServiceType) {
+			if service.Name == name {
+				service.Outputs["taskDefinition"] = outputs["arn"]
+				return s.runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs)
+			}
+		}
+	}
+	t.Fatalf("no task definition and service %s", name)
+	return nil
+}
+
+// load sends requests until it is told to stop, and returns how many there were and what was not answered with 200.
+func (s *running) load(t *testing.T, path string, during func()) (sent int64, failed []string) {
+	t.Helper()
+	stop := make(chan struct{})
+	var workers sync.WaitGroup
+	var mutex sync.Mutex
+	var count atomic.Int64
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+	defer client.CloseIdleConnections()
+	for range 4 {
+		workers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond): // bounded: the machine has other things to do
+				}
+				count.Add(1)
+				response, err := client.Get(s.URL + path)
+				if err == nil {
+					_, err = io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+					if err == nil && response.StatusCode != 200 {
+						err = fmt.Errorf("%s", response.Status)
+					}
+				}
+				if err != nil {
+					mutex.Lock()
+					failed = append(failed, err.Error())
+					mutex.Unlock()
+				}
+			}
+		})
+	}
+	during()
+	close(stop)
+	workers.Wait()
+	return count.Load(), failed
+}
+
+func TestDeploymentUnderLoad(t *testing.T) {
+	s := start(t, map[string]string{"drainSeconds": "1"})
+	before := s.runner.Processes()
+	sent, failed := s.load(t, "/api/books", func() {
+		if err := s.revise(t, "producer-book", `"IMAGE_DIGEST","value":"sha256:`, `"IMAGE_DIGEST","value":"sha256:new-`); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "the old tasks have ended", func() bool {
+			alive := 0
+			for _, pid := range before {
+				if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+					alive++
+				}
+			}
+			return alive == 4 // of author and echo
+		})
+	})
+	if len(failed) > 0 || sent < 100 {
+		t.Errorf("%d of %d requests failed, want none of at least 100: %q", len(failed), sent, failed[:min(5, len(failed))])
+	}
+	if _, body := s.do(t, "GET", "/api/books/health", nil); !strings.Contains(body, "sha256:new-") {
+		t.Errorf("the new revision does not run: %s", body)
+	}
+}
+
+func TestFailedDeploymentLeavesWhatRan(t *testing.T) {
+	s := start(t, nil)
+	before := fmt.Sprint(s.runner.Processes())
+	sent, failed := s.load(t, "/api/books", func() {
+		err := s.revise(t, "producer-book", `"DRAIN_DELAY","value":"`, `"DRAIN_DELAY","value":"not-`)
+		if err == nil || !strings.Contains(err.Error(), "it exited: exit status 1") || !strings.Contains(err.Error(), "DRAIN_DELAY=") {
+			t.Errorf("the reason is missing: %v", err)
+		}
+		if err := s.revise(t, "producer-book", "@sha256:", "@sha256:not-"); err == nil || !strings.Contains(err.Error(), "was not built here") {
+			t.Errorf("an image that is not there: %v", err)
+		}
+	})
+	if len(failed) > 0 || sent == 0 {
+		t.Errorf("%d of %d requests failed: %q", len(failed), sent, failed[:min(5, len(failed))])
+	}
+	eventually(t, "only the old tasks are left", func() bool { return len(s.runner.Processes()) == 6 })
+	if after := fmt.Sprint(s.runner.Processes()); len(after) != len(before) {
+		t.Errorf("processes are %s, were %s", after, before)
+	}
+}
+
+// ECS refuses a service whose target group no load balancer uses.
+func TestTargetGroupWithoutLoadBalancer(t *testing.T) {
+	s := startWith(t, nil, tasks.Options{Planned: true})
+	s.remove(t, "aws:lb/listenerRule:ListenerRule", "producer-book")
+	err := s.revise(t, "producer-book", "@sha256:", "@sha256:0")
+	if err == nil || !strings.Contains(err.Error(), "does not have an associated load balancer") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestNeverHealthy(t *testing.T) {
+	root, services := mocked.Apps(t)
+	set := mocked.Deploy(t, stack.Program{Services: services, Root: root}, nil)
+	runner := mocked.Start(t, set, root, tasks.Options{Patience: time.Second})
+	s := &running{set: set, runner: runner}
+	// The container port is not the one that the process is told.
+	err := s.revise(t, "producer-echo", `"name":"PORT","value":"8080"`, `"name":"PORT","value":"0"`)
+	if err == nil || !strings.Contains(err.Error(), "not within 1s: health check /api/echo/health: ") || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestAuthorizationAndCORS(t *testing.T) {
+	cors := map[string]string{"corsAllowOrigins": `["https://ui.example.com"]`, "corsAllowMethods": `["GET"]`, "corsAllowHeaders": `["authorization"]`, "corsMaxAgeSeconds": "60"}
+	with := func(more map[string]string) map[string]string {
+		for key, value := range cors {
+			more[key] = value
+		}
+		return more
+	}
+	preflight := http.Header{"Origin": {"https://ui.example.com"}, "Access-Control-Request-Method": {"GET"}}
+	jwt := with(map[string]string{"authorization": "jwt", "jwtIssuer": "https://issuer.example.com", "jwtAudiences": `["api"]`})
+	for name, test := range map[string]struct {
+		config map[string]string
+		method string
+		header http.Header
+		status int
+		origin string // Access-Control-Allow-Origin of the answer
+		body   string
+	}{
+		"preflight":          {with(map[string]string{}), "OPTIONS", preflight, 204, "https://ui.example.com", ""},
+		"preflight with jwt": {jwt, "OPTIONS", preflight, 204, "https://ui.example.com", ""},
+		"other origin":       {with(map[string]string{}), "OPTIONS", http.Header{"Origin": {"https://x.example.com"}, "Access-Control-Request-Method": {"GET"}}, 204, "", ""},
+		"jwt":                {jwt, "GET", nil, 401, "", `{"message":"Unauthorized"}`},
+		"iam":                {map[string]string{"authorization": "iam"}, "GET", nil, 403, "", `{"message":"Forbidden"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startWith(t, test.config, tasks.Options{Planned: true}) // none of these reaches a service
+			response, body := s.do(t, test.method, "/api/echo/", test.header)
+			if response.StatusCode != test.status || response.Header.Get("Access-Control-Allow-Origin") != test.origin || !strings.Contains(body, test.body) {
+				t.Errorf("%s, headers %v: %s", response.Status, response.Header, body)
+			}
+			if test.status == 204 && test.origin != "" && (response.Header.Get("Access-Control-Allow-Methods") != "GET" || response.Header.Get("Access-Control-Max-Age") != "60") {
+				t.Errorf("headers %v", response.Header)
+			}
+		})
+	}
+}
+
+// The API puts its own headers in the place of the service's.
+func TestCORSOfTheService(t *testing.T) {
+	s := start(t, map[string]string{"corsAllowOrigins": `["https://ui.example.com"]`, "corsAllowMethods": `["GET"]`})
+	for origin, want := range map[string]string{"https://ui.example.com": "https://ui.example.com", "https://x.example.com": ""} {
+		response, body := s.do(t, "GET", "/api/echo/", http.Header{"Origin": {origin}})
+		if got := response.Header.Get("Access-Control-Allow-Origin"); got != want || response.StatusCode != 200 {
+			t.Errorf("from %s: %s, allowed is %q, want %q: %s", origin, response.Status, got, want, body)
+		}
+	}
+}

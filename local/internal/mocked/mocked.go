@@ -1,0 +1,131 @@
+// Package mocked deploys the program without an engine, for tests: every registration is answered from the table, as the
+// providers do, and kept.
+package mocked
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"private-api/local/cloud"
+	"private-api/local/deployed"
+	"private-api/local/network"
+	"private-api/local/tasks"
+	"private-api/producer"
+	"private-api/stack"
+)
+
+// Root is the repository's.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no Pulumi.yaml above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+type mocks struct {
+	ctx *pulumi.Context
+	set *deployed.Set
+}
+
+func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return cloud.Invoke(args.Token, args.Args)
+}
+
+func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	switch {
+	case args.TypeToken == network.Token && args.RegisterRPC.GetRemote():
+		outputs, err := network.Mock(m.ctx, args)
+		return "", outputs, err
+	case !args.Custom:
+		return "", nil, nil
+	case strings.HasPrefix(args.TypeToken, "pulumi:providers:"):
+		return args.Name, args.Inputs, nil
+	}
+	id, outputs, err := cloud.Create(args.TypeToken, args.Name, args.Inputs)
+	if err == nil {
+		m.set.Put(deployed.Resource{Type: args.TypeToken, ID: id, Name: args.Name, Outputs: deployed.NewValues(outputs)})
+	}
+	return id, outputs, err
+}
+
+// Deploy runs the program with a configuration, and returns what is deployed.
+func Deploy(t testing.TB, program stack.Program, config map[string]string) *deployed.Set {
+	t.Helper()
+	if program.Root == "" {
+		program.Root = Root(t)
+	}
+	values := map[string]string{"aws:region": cloud.Default.Region}
+	for key, value := range config {
+		values["private-api:"+key] = value
+	}
+	m := &mocks{set: &deployed.Set{}}
+	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		m.ctx = ctx
+		return program.Deploy(ctx)
+	}, pulumi.WithMocks("private-api", "local", m), func(info *pulumi.RunInfo) { info.Config = values })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.set
+}
+
+// Start builds the images and runs the services of what is deployed; it ends them with the test.
+func Start(t testing.TB, set *deployed.Set, root string, o tasks.Options) *tasks.Runner {
+	t.Helper()
+	o.Folder = t.TempDir()
+	runner := tasks.New(set, o)
+	t.Cleanup(runner.Close)
+	for _, image := range set.Of(cloud.Image) {
+		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@sha256:")
+		if err := runner.Build(context.Background(), tasks.NewImage(root, image.Outputs.Object("build")), digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, service := range set.Of(deployed.ServiceType) {
+		if err := runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return runner
+}
+
+// JSON renders a configuration value that is a list or an object.
+func JSON(t testing.TB, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Apps copies apps/ into a folder of its own and adds the service echo. It returns the folder that holds apps/, and the
+// services of the stack with the third one.
+func Apps(t testing.TB) (root string, services []producer.Service) {
+	t.Helper()
+	root = t.TempDir()
+	from := Root(t)
+	for _, folders := range [][2]string{{"apps", "apps"}, {"local/internal/mocked/testdata/echo", "apps/echo"}} {
+		if err := os.CopyFS(filepath.Join(root, folders[1]), os.DirFS(filepath.Join(from, folders[0]))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root, append(stack.Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
+}

@@ -1,0 +1,187 @@
+// Command local runs the stack on this machine: the same program through the real Pulumi engine, with AWS replaced by a
+// stand-in, the services as processes, and the HTTP API on localhost.
+//
+//	go run ./local [up] [-port 8080] [-config key=value]...
+//	go run ./local preview [-config key=value]...
+//	go run ./local trace [-method GET] [-config key=value]... PATH
+//	go run ./local trace [-config key=value]... -from SERVICE -to SERVICE
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"private-api/local/engine"
+	"private-api/local/tasks"
+	"private-api/producer"
+	"private-api/stack"
+)
+
+func main() {
+	standIn()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	switch err := c.run(ctx, os.Args[1:]); {
+	case err == nil:
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	default:
+		fmt.Fprintf(os.Stderr, "local: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// standIn keeps everything in this process, and what it starts, from the AWS account that the environment may name.
+func standIn() {
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1", // nothing listens there
+	} {
+		os.Setenv(name, value)
+	}
+}
+
+// command is one call of the program.
+type command struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	services       []producer.Service // nil: the stack's
+	root           string             // "": found from the working directory
+	apps           string             // folder that holds apps/; "": root
+	temp           string             // folder for everything that is made; "": the system's
+	tasks          tasks.Options
+	ready          func(url string, e *engine.Engine) // called when it serves
+}
+
+const usage = `Runs the stack on this machine, without AWS.
+
+  go run ./local [up] [-port 8080] [-config key=value]...
+      brings it up, serves the HTTP API on localhost until Ctrl-C, and destroys it; Enter brings up changes
+  go run ./local preview [-config key=value]...
+      says what an up of an empty stack would make
+  go run ./local trace [-method GET] [-config key=value]... PATH
+  go run ./local trace [-config key=value]... -from SERVICE -to SERVICE
+      shows the way of a request, hop by hop; exit code 1 when it stops
+
+`
+
+// settings are the values of -config.
+type settings map[string]string
+
+func (s settings) String() string { return "" }
+
+func (s settings) Set(text string) error {
+	key, value, found := strings.Cut(text, "=")
+	if !found || key == "" {
+		return fmt.Errorf("%q is not key=value", text)
+	}
+	s[key] = value
+	return nil
+}
+
+func (c *command) run(ctx context.Context, args []string) error {
+	name := "up"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet("local "+name, flag.ContinueOnError)
+	flags.SetOutput(c.stderr)
+	flags.Usage = func() { fmt.Fprint(c.stderr, usage); flags.PrintDefaults() }
+	config := settings{}
+	flags.Var(config, "config", "a `key=value` of the stack's configuration; lists and objects as JSON; repeatable")
+	var port *int
+	var method, from, to *string
+	switch name {
+	case "up":
+		port = flags.Int("port", 8080, "where the HTTP API listens on localhost; 0 takes a free one")
+	case "trace":
+		method = flags.String("method", http.MethodGet, "of the request")
+		from = flags.String("from", "", "the service that calls")
+		to = flags.String("to", "", "the service that is called")
+	case "preview":
+	default:
+		flags.Usage()
+		return fmt.Errorf("unknown command %q: allowed is up, preview or trace", name)
+	}
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp // the flag set has said why
+	}
+	if c.root == "" {
+		var err error
+		if c.root, err = findRoot(); err != nil {
+			return err
+		}
+	}
+	switch name {
+	case "up":
+		if flags.NArg() > 0 {
+			return fmt.Errorf("up takes no arguments, not %q", flags.Args())
+		}
+		return c.up(ctx, *port, config)
+	case "preview":
+		if flags.NArg() > 0 {
+			return fmt.Errorf("preview takes no arguments, not %q", flags.Args())
+		}
+		return c.preview(ctx, config)
+	}
+	switch {
+	case flags.NArg() == 1 && *from == "" && *to == "":
+		return c.trace(ctx, config, request{method: *method, path: flags.Arg(0)})
+	case flags.NArg() == 0 && *from != "" && *to != "":
+		return c.trace(ctx, config, request{from: *from, to: *to})
+	}
+	return errors.New("trace takes a PATH such as /api/books, or -from and -to with the names of services")
+}
+
+// findRoot returns the folder that has Pulumi.yaml, here or above.
+func findRoot() (string, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := here; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no Pulumi.yaml in %s or above", here)
+		}
+	}
+}
+
+// open makes the stack, with nothing in it. Planned tasks are not started.
+func (c *command) open(ctx context.Context, config settings, planned bool, output, log io.Writer) (*engine.Engine, error) {
+	cli, err := engine.FindCLI(ctx, c.root, c.stderr)
+	if err != nil {
+		return nil, err
+	}
+	apps := c.apps
+	if apps == "" {
+		apps = c.root
+	}
+	options := c.tasks
+	options.Planned = planned
+	return engine.New(ctx, engine.Options{
+		CLI: cli, Program: stack.Program{Services: c.services, Root: apps}.Deploy, Root: c.root, Apps: apps, Config: config,
+		Output: output, Log: log, Temp: c.temp, Tasks: options,
+	})
+}
+
+func (c *command) preview(ctx context.Context, config settings) error {
+	e, err := c.open(ctx, config, true, c.stdout, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.Preview(ctx), e.Close())
+}

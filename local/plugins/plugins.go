@@ -1,0 +1,96 @@
+// Package plugins serves the providers of the program, aws, awsx and docker, to a Pulumi engine from within this
+// process. What the engine makes is kept in a deployed.Set and run by a tasks.Runner.
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"private-api/local/cloud"
+	"private-api/local/deployed"
+	"private-api/local/tasks"
+)
+
+// maxMessage is the engine's own limit, in bytes.
+const maxMessage = 400 << 20
+
+// Servers are the running providers.
+type Servers struct {
+	// Attach is what PULUMI_DEBUG_PROVIDERS has to be for the engine to use them.
+	Attach string
+
+	servers   []*grpc.Server
+	serving   sync.WaitGroup
+	component *component
+}
+
+// Serve starts the providers on free ports of this machine. Relative paths of build contexts count from root.
+func Serve(set *deployed.Set, runner *tasks.Runner, root string) (*Servers, error) {
+	s := &Servers{component: &component{base: base{version: "2.22.0"}}}
+	store := &store{set: set, runner: runner, root: root, numbers: map[string]int{}}
+	var attach []string
+	for name, provider := range map[string]pulumirpc.ResourceProviderServer{
+		"aws":    &resources{base: base{version: "6.83.2"}, store: store, account: cloud.Default},
+		"awsx":   s.component,
+		"docker": &resources{base: base{version: "4.11.2"}, store: store, account: cloud.Default},
+	} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.WaitForHandlers(true))
+		pulumirpc.RegisterResourceProviderServer(server, provider)
+		s.servers = append(s.servers, server)
+		s.serving.Go(func() { server.Serve(listener) })
+		attach = append(attach, fmt.Sprintf("%s:%d", name, listener.Addr().(*net.TCPAddr).Port))
+	}
+	s.Attach = strings.Join(attach, ",")
+	return s, nil
+}
+
+// Close stops the providers and waits for the calls under way, whose contexts end.
+func (s *Servers) Close() error {
+	for _, server := range s.servers {
+		server.Stop()
+	}
+	s.serving.Wait()
+	return s.component.close()
+}
+
+// base is what all providers answer alike.
+type base struct {
+	pulumirpc.UnimplementedResourceProviderServer
+	version string
+}
+
+func (b base) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: b.version}, nil
+}
+
+func (base) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+func (base) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: r.News}, nil
+}
+
+func (base) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
+}
+
+func (base) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
+}
+
+func (base) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}

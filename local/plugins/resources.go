@@ -1,0 +1,268 @@
+package plugins
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"private-api/local/cloud"
+	"private-api/local/deployed"
+	"private-api/local/tasks"
+)
+
+// store is what the providers share.
+type store struct {
+	set    *deployed.Set
+	runner *tasks.Runner
+	root   string
+
+	mutex   sync.Mutex
+	numbers map[string]int // how many were made, by type and name
+}
+
+// next returns the number of a new resource: for a task definition, the revision of its family.
+func (s *store) next(typ, name string) int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.numbers[typ+" "+name]++
+	return s.numbers[typ+" "+name]
+}
+
+// resources is a provider of the resource types in the table.
+type resources struct {
+	base
+	*store
+	mutex   sync.Mutex
+	account cloud.Account
+}
+
+func decode(s *structpb.Struct) (resource.PropertyMap, error) {
+	return plugin.UnmarshalProperties(s, plugin.MarshalOptions{KeepUnknowns: true})
+}
+
+func encode(m resource.PropertyMap) (*structpb.Struct, error) {
+	return plugin.MarshalProperties(m, plugin.MarshalOptions{KeepUnknowns: true})
+}
+
+func (p *resources) in() cloud.Account {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.account
+}
+
+// Configure takes the region. A stack has one.
+func (p *resources) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	args, err := decode(r.Args)
+	if err != nil {
+		return nil, err
+	}
+	p.mutex.Lock()
+	if region := args["region"]; region.IsString() {
+		p.account.Region = region.StringValue()
+	}
+	p.mutex.Unlock()
+	return p.base.Configure(ctx, r)
+}
+
+func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulumirpc.InvokeResponse, error) {
+	args, err := decode(r.Args)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := p.in().Invoke(r.Tok, args)
+	if err != nil {
+		return nil, status.Error(codes.Unimplemented, err.Error())
+	}
+	out, err := encode(answer)
+	return &pulumirpc.InvokeResponse{Return: out}, err
+}
+
+// Check names the resource where the program does not, and adds to an image what it is made of.
+func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	urn := resource.URN(r.Urn)
+	known, err := cloud.TypeOf(string(urn.Type()))
+	if err != nil {
+		return nil, status.Error(codes.Unimplemented, err.Error())
+	}
+	olds, err := decode(r.Olds)
+	if err != nil {
+		return nil, err
+	}
+	news, err := decode(r.News)
+	if err != nil {
+		return nil, err
+	}
+	suffix := fmt.Sprintf("%x", r.RandomSeed)
+	if name := resource.PropertyKey(known.Name()); olds.HasValue(name) && !news.HasValue(name) && !news.HasValue("namePrefix") {
+		news[name] = olds[name]
+	}
+	news = known.Check(urn.Name(), suffix[:min(7, len(suffix))], news)
+	if urn.Type() == cloud.Image && !news["build"].ContainsUnknowns() {
+		build := resource.PropertyMap{}
+		if news["build"].IsObject() {
+			build = maps.Clone(news["build"].ObjectValue())
+		}
+		digest, err := tasks.NewImage(p.root, deployed.NewValues(build)).Digest()
+		if err != nil {
+			return &pulumirpc.CheckResponse{Inputs: r.News, Failures: []*pulumirpc.CheckFailure{{Property: "build", Reason: err.Error()}}}, nil
+		}
+		build["contextDigest"] = resource.NewProperty(digest)
+		news["build"] = resource.NewProperty(build)
+	}
+	inputs, err := encode(news)
+	return &pulumirpc.CheckResponse{Inputs: inputs}, err
+}
+
+func (p *resources) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	known, err := cloud.TypeOf(string(resource.URN(r.Urn).Type()))
+	if err != nil {
+		return nil, status.Error(codes.Unimplemented, err.Error())
+	}
+	olds, err := decode(r.OldInputs)
+	if err != nil {
+		return nil, err
+	}
+	news, err := decode(r.News)
+	if err != nil {
+		return nil, err
+	}
+	answer := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(olds)), maps.Keys(news))
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		if slices.Contains(r.IgnoreChanges, string(key)) || olds[key].DeepEquals(news[key]) {
+			continue
+		}
+		answer.Changes = pulumirpc.DiffResponse_DIFF_SOME
+		answer.Diffs = append(answer.Diffs, string(key))
+		if known.Replaces(string(key), news) {
+			answer.Replaces = append(answer.Replaces, string(key))
+		}
+	}
+	return answer, nil
+}
+
+func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
+	urn := resource.URN(r.Urn)
+	known, err := cloud.TypeOf(string(urn.Type()))
+	if err != nil {
+		return nil, status.Error(codes.Unimplemented, err.Error())
+	}
+	inputs, err := decode(r.Properties)
+	if err != nil {
+		return nil, err
+	}
+	if r.Preview {
+		return &pulumirpc.CreateResponse{Properties: preview(known, inputs)}, nil
+	}
+	name := urn.Name()
+	if family := inputs["family"]; family.IsString() {
+		name = family.StringValue()
+	}
+	id, outputs, err := known.Create(p.in(), string(urn.Type()), urn.Name(), p.next(string(urn.Type()), name), inputs)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.put(ctx, urn, id, outputs); err != nil {
+		return nil, err
+	}
+	properties, err := encode(outputs)
+	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, err
+}
+
+// preview leaves open what is only known once the resource is made.
+func preview(known cloud.Type, inputs resource.PropertyMap) *structpb.Struct {
+	outputs := maps.Clone(inputs)
+	for _, name := range known.Computed() {
+		if key := resource.PropertyKey(name); !outputs.HasValue(key) {
+			outputs[key] = resource.MakeComputed(resource.NewProperty(""))
+		}
+	}
+	properties, err := encode(outputs)
+	if err != nil {
+		return &structpb.Struct{}
+	}
+	return properties
+}
+
+func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
+	urn := resource.URN(r.Urn)
+	known, err := cloud.TypeOf(string(urn.Type()))
+	if err != nil {
+		return nil, status.Error(codes.Unimplemented, err.Error())
+	}
+	olds, err := decode(r.Olds)
+	if err != nil {
+		return nil, err
+	}
+	news, err := decode(r.News)
+	if err != nil {
+		return nil, err
+	}
+	if r.Preview && urn.Type() == cloud.Image {
+		return &pulumirpc.UpdateResponse{Properties: preview(known, news)}, nil // its digest is known once it is built
+	}
+	outputs, err := known.Update(p.in(), string(urn.Type()), urn.Name(), olds, news)
+	if err != nil {
+		return nil, err
+	}
+	if !r.Preview {
+		if err := p.put(ctx, urn, r.Id, outputs); err != nil {
+			return nil, err
+		}
+	}
+	properties, err := encode(outputs)
+	return &pulumirpc.UpdateResponse{Properties: properties}, err
+}
+
+// put makes a resource count: images are built and services run before they do.
+func (p *resources) put(ctx context.Context, urn resource.URN, id string, outputs resource.PropertyMap) error {
+	r := deployed.Resource{Type: string(urn.Type()), ID: id, Name: urn.Name(), Outputs: deployed.NewValues(outputs)}
+	switch r.Type {
+	case cloud.Image:
+		image := r.Outputs.Object("build")
+		if err := p.runner.Build(ctx, tasks.NewImage(p.root, image), image.Text("contextDigest")); err != nil {
+			return err
+		}
+	case deployed.ServiceType:
+		if err := p.runner.Deploy(ctx, id, r.Name, r.Outputs); err != nil {
+			return fmt.Errorf("service %s: %w", r.Name, err)
+		}
+	}
+	p.set.Put(r)
+	return nil
+}
+
+// Cancel makes what waits give up: the engine was interrupted.
+func (p *resources) Cancel(ctx context.Context, r *emptypb.Empty) (*emptypb.Empty, error) {
+	p.runner.Interrupt()
+	return p.base.Cancel(ctx, r)
+}
+
+// Read finds what is there. The cloud changes nothing of itself, so that is what was asked for.
+func (p *resources) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil
+}
+
+func (p *resources) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
+	olds, err := decode(r.Properties)
+	if err != nil {
+		return nil, err
+	}
+	typ := string(resource.URN(r.Urn).Type())
+	if typ == deployed.ServiceType {
+		p.runner.Remove(r.Id)
+	}
+	p.set.Remove(typ, r.Id, deployed.NewValues(olds))
+	return &emptypb.Empty{}, nil
+}

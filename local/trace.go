@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"private-api/local/deployed"
+	"private-api/local/engine"
+)
+
+// request is what is traced: one to the API, or one of a service to another.
+type request struct {
+	method, path string
+	from, to     string
+}
+
+// errStopped is the end of a trace whose request does not arrive.
+var errStopped = errors.New("the request does not arrive")
+
+// trace deploys the program without starting its services, and prints the way of a request.
+func (c *command) trace(ctx context.Context, config settings, r request) error {
+	var http *http.Request
+	if r.from == "" {
+		var err error
+		if http, err = newRequest(ctx, r); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(c.stderr, "Deploying the program, without its services.")
+	var display strings.Builder
+	e, err := c.open(ctx, config, true, &display, nil)
+	if err != nil {
+		return err
+	}
+	if _, _, err := e.Up(ctx); err != nil {
+		fmt.Fprint(c.stderr, display.String())
+		return errors.Join(err, e.Close())
+	}
+	var way *deployed.Way
+	var title string
+	if http != nil {
+		way, title = overAPI(e, http), http.Method+" "+r.path
+	} else {
+		title = r.from + " calls " + r.to
+		way, err = between(e, r)
+	}
+	if err == nil {
+		fmt.Fprint(c.stdout, render(title, way))
+		if way.Stop != nil {
+			err = errStopped
+		}
+	}
+	return errors.Join(err, e.Close())
+}
+
+func newRequest(ctx context.Context, r request) (*http.Request, error) {
+	if !strings.HasPrefix(r.path, "/") {
+		return nil, fmt.Errorf("path %q: it begins with /", r.path)
+	}
+	return http.NewRequestWithContext(ctx, r.method, "http://localhost"+r.path, nil)
+}
+
+// overAPI follows a request to the task that answers it.
+func overAPI(e *engine.Engine, r *http.Request) *deployed.Way {
+	way := e.Set.To(r)
+	if way.Stop != nil {
+		return way
+	}
+	picked := e.Runner.Pick(way.TargetGroup)
+	if picked == nil {
+		return way.NoTargets()
+	}
+	defer picked.Done()
+	if way = e.Set.Connect(way, picked.Target); way.Stop != nil {
+		return way
+	}
+	all, healthy := e.Runner.Targets(way.TargetGroup)
+	if healthy == 0 {
+		way.Stop = &deployed.Stop{Status: http.StatusBadGateway, Reason: "no healthy target: " + picked.Reason}
+		return way
+	}
+	way.Hops = append(way.Hops, deployed.Hop{Kind: "target", Resource: picked.Service, Detail: fmt.Sprintf("container port %d, %d of %d tasks healthy", picked.Port, healthy, all)})
+	return way
+}
+
+// between follows a call from one service to another.
+func between(e *engine.Engine, r request) (*deployed.Way, error) {
+	find := func(name string) (deployed.Target, string, error) {
+		var names []string
+		for _, s := range e.Set.Of(deployed.ServiceType) {
+			dns := e.Set.DNSName(s)
+			host, _, _ := strings.Cut(dns, ".")
+			names = append(names, host)
+			if host != name {
+				continue
+			}
+			target, ok := e.Runner.Target(s.ID)
+			if !ok {
+				return target, dns, fmt.Errorf("service %s has no tasks", name)
+			}
+			return target, dns, nil
+		}
+		return deployed.Target{}, "", fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
+	}
+	from, _, err := find(r.from)
+	to, name, err2 := find(r.to)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	return e.Set.Between(from, to, name), nil
+}
+
+// render prints a way as a table.
+func render(title string, way *deployed.Way) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", title)
+	kind, name := 0, 0
+	for _, hop := range way.Hops {
+		kind, name = max(kind, len(hop.Kind)), max(name, len(hop.Resource))
+	}
+	for _, hop := range way.Hops {
+		fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", kind, hop.Kind, name, hop.Resource, hop.Detail)
+	}
+	switch {
+	case way.Stop == nil:
+		fmt.Fprintf(&b, "\narrives\n")
+	case way.Answer != nil:
+		fmt.Fprintf(&b, "\nstops: %s\nthe caller gets %d %s\n", way.Stop.Reason, way.Answer.Status, http.StatusText(way.Answer.Status))
+	default:
+		fmt.Fprintf(&b, "\nstops: %s\n", way.Stop.Reason)
+	}
+	return b.String()
+}

@@ -1,0 +1,495 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"private-api/local/engine"
+	"private-api/local/internal/mocked"
+	"private-api/local/tasks"
+)
+
+// limit bounds what is waited for; nothing is asserted about how long it takes.
+const limit = time.Minute
+
+func TestMain(m *testing.M) {
+	standIn()
+	os.Exit(m.Run())
+}
+
+// needCLI skips a test where there is no Pulumi CLI: building one takes minutes. Where E2E_REQUIRED is set, it fails.
+func needCLI(t *testing.T) {
+	t.Helper()
+	if os.Getenv("LOCAL_BUILD_CLI") != "" {
+		return
+	}
+	if _, err := exec.LookPath("pulumi"); err != nil {
+		if os.Getenv("E2E_REQUIRED") != "" {
+			t.Fatal("E2E_REQUIRED is set, and there is no pulumi on PATH")
+		}
+		t.Skip("there is no pulumi on PATH; LOCAL_BUILD_CLI=1 builds one, which takes minutes the first time")
+	}
+}
+
+// screen is what a person sees. It tells when some text appears.
+type screen struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+	on    map[string]func() // each called once
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.text.Write(p)
+	for text, call := range s.on {
+		if strings.Contains(s.text.String(), text) {
+			delete(s.on, text)
+			go call()
+		}
+	}
+	return len(p), nil
+}
+
+func (s *screen) String() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.text.String()
+}
+
+// session is one run of the program, which must leave nothing.
+type session struct {
+	*screen
+	command
+	ctx    context.Context
+	cancel context.CancelFunc // Ctrl-C
+	served chan struct{}
+	ended  chan error
+	enter  *io.PipeWriter
+	url    string
+	engine *engine.Engine
+}
+
+// prepare makes copies of the services for a run, and checks at the end of the test that nothing is left.
+func prepare(t *testing.T, on map[string]func(*session)) *session {
+	t.Helper()
+	needCLI(t)
+	goroutines := own()
+	root, services := mocked.Apps(t)
+	input, enter := io.Pipe()
+	s := &session{screen: &screen{on: map[string]func(){}}, ended: make(chan error, 1), enter: enter, served: make(chan struct{})}
+	for text, call := range on {
+		s.on[text] = func() { call(s) }
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: mocked.Root(t), apps: root, temp: t.TempDir(),
+		tasks: tasks.Options{Patience: 10 * time.Second}}
+	s.ready = func(url string, e *engine.Engine) {
+		s.url, s.engine = url, e
+		close(s.served)
+	}
+	t.Cleanup(func() {
+		s.cancel()
+		enter.Close()
+		s.checkNothingLeft(t, goroutines)
+		if t.Failed() {
+			shown := s.String()
+			t.Logf("the screen ends with\n%s", shown[max(0, len(shown)-4000):])
+		}
+	})
+	return s
+}
+
+// begin runs up.
+func (s *session) begin(t *testing.T, args ...string) {
+	t.Helper()
+	s.beginWith(t, append([]string{"up", "-port", "0", "-config", "drainSeconds=1"}, args...))
+}
+
+func (s *session) beginWith(t *testing.T, args []string) {
+	t.Helper()
+	go func() { s.ended <- s.run(s.ctx, args) }()
+}
+
+// await waits until it serves.
+func (s *session) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.served:
+	case err := <-s.ended:
+		s.ended <- err
+		t.Fatalf("it ended before it served: %v", err)
+	case <-time.After(limit):
+		t.Fatal("it does not serve")
+	}
+}
+
+// end waits until the program has ended.
+func (s *session) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-s.ended:
+		s.ended <- err
+		return err
+	case <-time.After(limit):
+		t.Fatalf("it does not end\n%s", s)
+		return nil
+	}
+}
+
+func (s *session) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	response, err := http.Get(s.url + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// load sends requests, one after the other, while something happens. It returns what failed.
+func (s *session) load(during func()) (failed []string) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond): // bounded: the machine has other things to do
+			}
+			response, err := http.Get(s.url + "/api/books")
+			if err == nil {
+				_, err = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if err == nil && response.StatusCode != 200 {
+					err = fmt.Errorf("%s", response.Status)
+				}
+			}
+			if err != nil {
+				failed = append(failed, err.Error())
+			}
+		}
+	}()
+	during()
+	close(stop)
+	<-done
+	return failed
+}
+
+// up presses Enter and waits for the end of that up.
+func (s *session) up(t *testing.T, shown string) string {
+	t.Helper()
+	before := len(s.String())
+	fmt.Fprintln(s.enter)
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if text := s.String()[before:]; strings.Contains(text, shown) {
+			return text
+		}
+	}
+	t.Fatalf("after Enter, %q is not shown", shown)
+	return ""
+}
+
+// own returns the goroutines that run code of this program, without those of the tests, by id. Pulumi's SDK leaves some
+// of its own until the process ends: the connection of each component's construction, and the server of error hooks.
+func own() map[string]string {
+	buffer := make([]byte, 8<<20)
+	all := map[string]string{}
+	for g := range strings.SplitSeq(string(buffer[:runtime.Stack(buffer, true)]), "\n\n") {
+		if strings.Contains(g, "private-api/") && !strings.Contains(g, "testing.tRunner(") && !strings.Contains(g, "testing.runTests") {
+			id, _, _ := strings.Cut(g, " [")
+			all[id] = g
+		}
+	}
+	return all
+}
+
+// children returns the processes that this one, or the init process, has and that run from a folder.
+func children(t *testing.T, folder string) []string {
+	t.Helper()
+	var all []string
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Skipf("without /proc, processes cannot be found: %v", err)
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		program, _ := os.Readlink(filepath.Join("/proc", entry.Name(), "exe"))
+		directory, _ := os.Readlink(filepath.Join("/proc", entry.Name(), "cwd"))
+		status, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "stat"))
+		fields := strings.Fields(string(status[bytes.LastIndexByte(status, ')')+1:]))
+		child := len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid())
+		if pid != os.Getpid() && (child || strings.HasPrefix(program, folder) || strings.HasPrefix(directory, folder)) {
+			all = append(all, fmt.Sprintf("%d %s", pid, program))
+		}
+	}
+	return all
+}
+
+func (s *session) checkNothingLeft(t *testing.T, goroutines map[string]string) {
+	t.Helper()
+	s.end(t)
+	http.DefaultClient.CloseIdleConnections()
+	if files, err := os.ReadDir(s.temp); err != nil || len(files) > 0 {
+		t.Errorf("left in the temporary folder: %v %v", files, err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(s.root, "Pulumi.local*")); len(files) > 0 {
+		t.Errorf("left in the repository: %v", files)
+	}
+	if left := children(t, s.temp); len(left) > 0 {
+		t.Errorf("processes left: %q", left)
+	}
+	if s.url != "" {
+		if conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://")); err == nil {
+			conn.Close()
+			t.Errorf("%s is still open", s.url)
+		}
+	}
+	var left []string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		left = nil
+		for id, g := range own() {
+			if _, before := goroutines[id]; !before {
+				left = append(left, g)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+	t.Errorf("%d goroutines left:\n%s", len(left), strings.Join(left, "\n\n"))
+}
+
+func TestUp(t *testing.T) {
+	s := prepare(t, nil)
+	s.begin(t)
+	s.await(t)
+	if status, body := s.get(t, "/api/books"); status != 200 || !strings.HasPrefix(body, `[{"id":1`) {
+		t.Errorf("GET /api/books: %d %s", status, body)
+	}
+	if status, body := s.get(t, "/api/echo/"); status != 200 {
+		t.Errorf("GET /api/echo/: %d %s", status, body)
+	}
+	for _, shown := range []string{"apiEndpoint: ", "curl " + s.url + "/api/books\n", "curl " + s.url + "/api/echo\n"} {
+		if !strings.Contains(s.String(), shown) {
+			t.Errorf("%q is not shown", shown)
+		}
+	}
+	processes := fmt.Sprint(s.engine.Runner.Processes())
+
+	// Nothing to do: nothing done.
+	if text := s.up(t, "Enter: another up"); !strings.Contains(text, "unchanged") || strings.Contains(text, "updated") || strings.Contains(text, "created") {
+		t.Errorf("an up without changes shows\n%s", text)
+	}
+	if after := fmt.Sprint(s.engine.Runner.Processes()); len(after) != len(processes) {
+		t.Errorf("an up without changes made processes %s of %s", after, processes)
+	}
+
+	// A change of one service: that one's image, task definition and service, and nothing else.
+	_, author := s.get(t, "/api/authors/health")
+	_, book := s.get(t, "/api/books/health")
+	file := filepath.Join(s.apps, "apps", "book", "books.json")
+	if err := os.WriteFile(file, []byte(`[{"id":"new"}]`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var text string
+	failed := s.load(func() { text = s.up(t, "Enter: another up") })
+	if len(failed) > 0 {
+		t.Errorf("during the up, %d requests failed: %q", len(failed), failed[:min(5, len(failed))])
+	}
+	if status, body := s.get(t, "/api/books"); status != 200 || body != `[{"id":"new"}]` {
+		t.Errorf("after the change: %d %s", status, body)
+	}
+	if _, body := s.get(t, "/api/books/health"); body == book {
+		t.Errorf("after the change the digest is still in %s", body)
+	}
+	if _, body := s.get(t, "/api/authors/health"); body != author {
+		t.Errorf("a change of book made author %s of %s", body, author)
+	}
+	for line := range strings.Lines(text) {
+		step, what, _ := strings.Cut(strings.TrimSpace(line), "  ") // as in "~  aws:ecs:Service producer-book updated (0.5s)"
+		if strings.ContainsAny(step, "~+-") && len(step) <= 2 && !strings.Contains(what, " producer-book ") {
+			t.Errorf("a change of book does: %s", line)
+		}
+	}
+
+	// A change that does not compile, and one that never gets healthy: what ran before goes on.
+	source := filepath.Join(s.apps, "apps", "book", "main.go")
+	good, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for broken, reason := range map[string]string{
+		"package main\nfunc main() { nonsense() }":                           "undefined: nonsense",
+		"package main\nimport `time`\nfunc main() { time.Sleep(time.Hour) }": "not within 10s: health check /api/books/health: ",
+		"package main\nfunc main() { println(`no way`) }":                    "its log ends with",
+	} {
+		if err := os.WriteFile(source, []byte(broken), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if text := s.up(t, "What ran before goes on."); !strings.Contains(text, reason) {
+			t.Errorf("%q is not among the reasons\n%s", reason, text)
+		}
+		if status, body := s.get(t, "/api/books"); status != 200 || body != `[{"id":"new"}]` {
+			t.Errorf("after a failed up: %d %s", status, body)
+		}
+	}
+	if err := os.WriteFile(source, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, "Enter: another up")
+
+	// A change of the configuration.
+	if err := s.engine.Configure(context.Background(), map[string]string{"desiredCount": "1", "spot": "true", "availabilityZones": `["us-west-2a","us-west-2b"]`}); err != nil {
+		t.Fatal(err)
+	}
+	if text := s.up(t, "Enter: another up"); strings.Contains(text, "replaced") {
+		t.Errorf("another count and Spot replace:\n%s", text)
+	}
+	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
+		if all, healthy := s.engine.Runner.Targets(group.Outputs.Text("arn")); all != 1 || healthy != 1 {
+			t.Errorf("%s has %d targets, %d healthy, want 1", group.Name, all, healthy)
+		}
+	}
+	s.cancel()
+	if err := s.end(t); err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
+	}
+	if !strings.Contains(s.String(), "The resources in the stack have been deleted") || s.engine.Set.Len() > 0 {
+		t.Errorf("%d resources are left", s.engine.Set.Len())
+	}
+}
+
+// Ctrl-C in any phase ends it without an error and leaves nothing.
+func TestInterrupt(t *testing.T) {
+	for name, shown := range map[string]string{
+		"at the start":       "",
+		"updating":           "Updating (local)",
+		"network":            "aws:ec2:Vpc producer creating",
+		"building the image": "docker:index:Image producer-book creating",
+		"starting tasks":     "aws:ecs:Service producer-book creating",
+		"last resources":     "aws:ecs:Service producer-book created",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := prepare(t, map[string]func(*session){shown: func(s *session) { s.cancel() }})
+			if shown == "" {
+				s.cancel()
+			}
+			s.begin(t)
+			if err := s.end(t); err != nil {
+				t.Errorf("error: %v", err)
+			}
+		})
+	}
+}
+
+// A second Ctrl-C ends the destroy, and still leaves nothing.
+func TestInterruptTheDestroy(t *testing.T) {
+	s := prepare(t, map[string]func(*session){" deleting (": func(*session) { syscall.Kill(os.Getpid(), syscall.SIGINT) }})
+	s.begin(t)
+	s.await(t)
+	s.cancel()
+	if err := s.end(t); err == nil || err.Error() != "destroy was interrupted" {
+		t.Errorf("error: %v", err)
+	}
+}
+
+func TestUpRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	for name, test := range map[string]struct {
+		args         []string
+		spoil        string // file in apps/ that is made nonsense
+		error, shown string
+	}{
+		"port taken":          {[]string{"-port", port}, "", "address already in use; choose another with -port", ""},
+		"does not compile":    {nil, "author/main.go", "up failed", "author/main.go:1:1"},
+		"refused setting":     {[]string{"-config", "egress=tunnel"}, "", "up failed", "tunnel"},
+		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "up failed", "was not built here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := prepare(t, nil)
+			if test.spoil != "" {
+				if err := os.WriteFile(filepath.Join(s.apps, "apps", test.spoil), []byte("nonsense"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.begin(t, test.args...)
+			if err := s.end(t); err == nil || !strings.Contains(err.Error(), test.error) || !strings.Contains(s.String(), test.shown) {
+				t.Errorf("error is %v, want %q, and %q shown", err, test.error, test.shown)
+			}
+		})
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, test := range []struct {
+		args  string
+		error string
+	}{
+		{"down", `unknown command "down": allowed is up, preview or trace`},
+		{"up now", `up takes no arguments, not ["now"]`},
+		{"preview now", `preview takes no arguments`},
+		{"-config nonsense", "help requested"},
+		{"-nothing", "help requested"},
+		{"-port x", "help requested"},
+		{"trace", "trace takes a PATH"},
+		{"trace -from book", "trace takes a PATH"},
+		{"trace -from book -to author /api/books", "trace takes a PATH"},
+		{"trace api/books", `path "api/books": it begins with /`},
+		{"preview -port 1", "help requested"},
+	} {
+		var shown bytes.Buffer
+		c := command{stdout: &shown, stderr: &shown, root: t.TempDir(), temp: t.TempDir()}
+		if err := c.run(context.Background(), strings.Fields(test.args)); err == nil || !strings.Contains(err.Error(), test.error) {
+			t.Errorf("%q: error %v, want %q", test.args, err, test.error)
+		}
+	}
+}
+
+func TestPreviewAndTrace(t *testing.T) {
+	for args, want := range map[string]struct{ shown, error string }{
+		"preview":                                 {"aws:ecs:Service producer-echo create", ""},
+		"preview -config egress=tunnel":           {"tunnel", "preview failed"},
+		"trace /api/echo":                         {"\narrives\n", ""},
+		"trace -method PUT /api/nothing":          {"no listener rule has this path", "the request does not arrive"},
+		"trace -from book -to echo":               {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
+		"trace -from book -to nobody":             {"", `service "nobody": there is author, book, echo`},
+		"trace -config desiredCount=0 /api/books": {"", "up failed"},
+	} {
+		t.Run(args, func(t *testing.T) {
+			s := prepare(t, nil)
+			s.beginWith(t, strings.Fields(args))
+			err := s.end(t)
+			if (err == nil) != (want.error == "") || err != nil && !strings.Contains(err.Error(), want.error) || !strings.Contains(s.String(), want.shown) {
+				t.Errorf("error is %v, want %q, and %q shown", err, want.error, want.shown)
+			}
+		})
+	}
+}
