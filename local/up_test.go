@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -425,18 +426,21 @@ func TestUpRefuses(t *testing.T) {
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	for name, test := range map[string]struct {
 		args         []string
-		spoil        string // file in apps/ that is made nonsense
+		spoil        string // file in apps/ that is made nonsense, or what is behind the equals sign
 		error, shown string
 	}{
-		"port taken":          {[]string{"-port", port}, "", "address already in use; choose another with -port", ""},
-		"does not compile":    {nil, "author/main.go", "up failed", "author/main.go:1:1"},
-		"refused setting":     {[]string{"-config", "egress=tunnel"}, "", "up failed", "tunnel"},
+		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another with -port", ""},
+		"does not compile": {nil, "author/main.go", "up failed", "author/main.go:1:1"},
+		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", "up failed", "tunnel"},
+		// The program's error hook says which service and image, besides what the provider says.
+		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "up failed", "service author: the tasks of image sha256:"},
 		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "up failed", "was not built here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := prepare(t, nil)
 			if test.spoil != "" {
-				if err := os.WriteFile(filepath.Join(s.apps, "apps", test.spoil), []byte("nonsense"), 0o644); err != nil {
+				file, text, _ := strings.Cut(test.spoil, "=")
+				if err := os.WriteFile(filepath.Join(s.apps, "apps", file), []byte(cmp.Or(text, "nonsense")), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

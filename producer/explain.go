@@ -32,12 +32,12 @@ func explain(ctx context.Context, args *Args, cluster, service resource.Property
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return "to see why: " + command
+		return "ask ECS why: " + command
 	}
 	client := ecs.NewFromConfig(cfg)
 	out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(cluster.StringValue()), Services: []string{service.StringValue()}})
 	if err != nil || len(out.Services) == 0 {
-		return "to see why: " + command
+		return "ask ECS why: " + command
 	}
 	reasons := serviceReasons(&out.Services[0])
 	reasons = append(reasons, stoppedReasons(ctx, client, cluster.StringValue(), service.StringValue())...)

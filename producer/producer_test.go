@@ -2,6 +2,9 @@ package producer
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,6 +185,34 @@ func TestReasonsOfAFailedDeployment(t *testing.T) {
 	want := []string{"1 of 2 tasks run", "tasks failed to start", "a", "b", "c"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// ECS is asked for the service's events and for why its latest task stopped.
+func TestExplainQuotesECS(t *testing.T) {
+	answers := map[string]string{
+		"DescribeServices": `{"services":[{"runningCount":0,"desiredCount":2,"events":[{"message":"(service book-1) is unable to start tasks"}]}]}`,
+		"ListTasks":        `{"taskArns":["arn:aws:ecs:us-west-2:123456789012:task/cluster-1/abc"]}`,
+		"DescribeTasks":    `{"tasks":[{"stoppedReason":"Task failed container health checks","containers":[{"name":"book","exitCode":137,"reason":"OutOfMemoryError"}]}]}`,
+	}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		answer, ok := answers[operation]
+		if !ok {
+			t.Errorf("ECS was asked %q", operation)
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		fmt.Fprint(w, answer)
+	}))
+	defer api.Close()
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL": api.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PROFILE": ""} {
+		t.Setenv(name, value)
+	}
+	got := explain(context.Background(), &Args{Region: "us-west-2"}, resource.NewStringProperty("cluster-1"), resource.NewStringProperty("book-1"))
+	for _, want := range []string{"0 of 2 tasks run", "unable to start tasks", "a task stopped: Task failed container health checks", "container book exited with 137 OutOfMemoryError", "aws ecs describe-services"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the explanation has no %q: %s", want, got)
+		}
 	}
 }
 

@@ -274,7 +274,7 @@ func (d *deployment) explainFailure(ctx *pulumi.Context, in *surroundings, image
 	image.digest.ApplyT(func(v string) string { digest.Store(v); return v })
 	hook, err := ctx.RegisterErrorHook(d.logical+"-explain", func(failed *pulumi.ErrorHookArgs) (bool, error) {
 		why := explain(ctx.Context(), in.Args, failed.NewInputs["cluster"], failed.NewInputs["name"])
-		return false, ctx.Log.Error(fmt.Sprintf("service %s (image %v) did not reach a steady state within %d minutes: %s",
+		return false, ctx.Log.Error(fmt.Sprintf("service %s: the tasks of image %v did not become steady (deploymentTimeoutMinutes is %d): %s",
 			d.Name, digest.Load(), in.DeploymentTimeout, why), &pulumi.LogArgs{Resource: d})
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -173,11 +174,29 @@ func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pu
 	if err != nil {
 		return nil, err
 	}
-	if err := p.put(ctx, urn, id, outputs); err != nil {
+	properties, err := encode(outputs)
+	if err != nil {
 		return nil, err
 	}
-	properties, err := encode(outputs)
-	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, err
+	if err := p.put(ctx, urn, id, outputs); err != nil {
+		if string(urn.Type()) == deployed.ServiceType {
+			return nil, unsteady(id, properties, r.Properties, err)
+		}
+		return nil, err
+	}
+	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, nil
+}
+
+// unsteady is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
+// The engine then calls the program's error hook.
+func unsteady(id string, properties, inputs *structpb.Struct, reason error) error {
+	s, err := status.New(codes.Unknown, reason.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{
+		Id: id, Properties: properties, Inputs: inputs, Reasons: []string{reason.Error()},
+	})
+	if err != nil {
+		return errors.Join(reason, err)
+	}
+	return s.Err()
 }
 
 // preview leaves open what is only known once the resource is made.
