@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"private-api/e2e/awsproxy"
+)
+
+// TestLifecycle is one stack from nothing to nothing: everything that the state names is in the account, a second up
+// changes nothing, and after destroy the account is as it was.
+func TestLifecycle(t *testing.T) {
+	a := anyAccount(t)
+	d := a.newStack(t, "life", nil, base())
+	_, outputs := d.up(t)
+
+	for _, name := range []string{"apiEndpoint", "serviceUrls", "bastionId", "bastionConnect", "clusterName", "serviceNames", "imageDigests"} {
+		if outputs[name].Value == nil {
+			t.Errorf("no output %s", name)
+		}
+	}
+	for name, url := range outputs["serviceUrls"].Value.(map[string]any) {
+		if want := outputs["apiEndpoint"].Value.(string) + "/api/" + name + "s"; url != want {
+			t.Errorf("URL of %s is %s, want %s", name, url, want)
+		}
+	}
+	a.compare(t, d)
+
+	mark := 0
+	if a.proxy != nil {
+		mark = a.proxy.Mark()
+	}
+	if ops, _ := d.up(t); len(ops) > 0 {
+		t.Errorf("the second up has something to do:\n\t%s", strings.Join(ops, "\n\t"))
+	}
+	if a.proxy != nil {
+		if calls := mutations(a.proxy.Since(mark)); len(calls) > 0 {
+			t.Errorf("the second up changed something: %v", calls)
+		}
+	}
+
+	d.destroy(t)
+	if left := d.resources(t); len(left) > 0 {
+		t.Errorf("still in the state: %v", left)
+	}
+	a.sweep(t, "life")
+}
+
+// mutations are the calls that can change anything.
+func mutations(calls []awsproxy.Call) []string {
+	var all []string
+	for _, c := range calls {
+		if c.Mutates() {
+			all = append(all, c.String())
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// kinds are the inventory's names for Pulumi's types. What AWS has no list of, or what is a part of something listed,
+// is left out.
+var kinds = map[string]string{
+	"ec2/vpc": "ec2/vpc", "ec2/subnet": "ec2/subnet", "ec2/internetGateway": "ec2/internet-gateway", "ec2/routeTable": "ec2/route-table",
+	"ec2/natGateway": "ec2/nat-gateway", "ec2/eip": "ec2/address", "ec2/securityGroup": "ec2/security-group", "ec2/instance": "ec2/instance",
+	"ec2/vpcEndpoint": "ec2/endpoint", "vpc/securityGroupIngressRule": "ec2/security-group-rule", "vpc/securityGroupEgressRule": "ec2/security-group-rule",
+	"ecs/cluster": "ecs/cluster", "ecs/service": "ecs/service", "ecs/taskDefinition": "ecs/task-definition",
+	"servicediscovery/privateDnsNamespace": "names/namespace", "servicediscovery/service": "names/service",
+	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group",
+	"iam/role": "iam/role", "iam/instanceProfile": "iam/instance-profile",
+	"lb/loadBalancer": "elb/balancer", "lb/listener": "elb/listener", "lb/listenerRule": "elb/rule", "lb/targetGroup": "elb/target-group",
+	"apigatewayv2/api": "api/api", "apigatewayv2/integration": "api/integration", "apigatewayv2/route": "api/route",
+	"apigatewayv2/stage": "api/stage", "apigatewayv2/vpcLink": "api/vpc-link",
+}
+
+// compare asserts that the account holds what the stacks' states say, each thing once, and nothing besides.
+func (a *account) compare(t *testing.T, stacks ...*deployment) {
+	t.Helper()
+	for _, d := range stacks {
+		d.settled(t)
+	}
+	missing, unclaimed := a.difference(t, stacks...)
+	for _, name := range missing {
+		t.Errorf("%s is in the state, not in the account", name)
+	}
+	for _, have := range unclaimed {
+		t.Errorf("%s is in the account, not in the state", have)
+	}
+}
+
+// difference returns what the stacks' states name and the account does not hold, and the reverse.
+func (a *account) difference(t *testing.T, stacks ...*deployment) (missing, unclaimed []string) {
+	t.Helper()
+	all := a.inventory(t)
+	now := inventory{}
+	if a.own {
+		now = all.since(a.start)
+	}
+	for _, d := range stacks {
+		if !a.own {
+			maps.Copy(now, all.of(d.Name()))
+		}
+	}
+	for _, d := range stacks {
+		for name, r := range d.resources(t) {
+			if !now.take(kinds[strings.Fields(name)[0]], r) {
+				missing = append(missing, fmt.Sprintf("%s (%s) of %s", name, r.ID, d.Name()))
+			}
+		}
+	}
+	counted := slices.Collect(maps.Values(kinds))
+	maps.DeleteFunc(now, func(have string, _ map[string]string) bool {
+		kind, _, _ := strings.Cut(have, " ")
+		return !slices.Contains(counted, kind)
+	})
+	return missing, now.keys()
+}
+
+// take removes a resource of the state, and reports whether it was there. What has no kind counts as there.
+func (i inventory) take(kind string, r apitype.ResourceV3) bool {
+	found := kind == ""
+	for _, id := range []any{string(r.ID), r.Outputs["arn"], fmt.Sprintf("%v/%s", r.Outputs["apiId"], r.ID)} {
+		if key := fmt.Sprintf("%s %v", kind, id); i[key] != nil {
+			found = true
+			delete(i, key)
+		}
+	}
+	return found
+}

@@ -1,0 +1,176 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"private-api/e2e/awsproxy"
+)
+
+const region = "us-west-2"
+
+// TestMain points the AWS SDK of this process, which the program uses to explain failed deployments, at nothing, so
+// that a test on a simulator can never reach a real account.
+func TestMain(m *testing.M) {
+	if os.Getenv("E2E_AWS") == "" {
+		for _, variable := range os.Environ() {
+			if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+				_ = os.Unsetenv(name)
+			}
+		}
+		for name, value := range simulated("http://127.0.0.1:9") {
+			_ = os.Setenv(name, value)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// simulated is the environment of a client of the simulator at url.
+func simulated(url string) map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_EC2_METADATA_DISABLED": "true",
+	}
+}
+
+// skip ends the test because this machine lacks something.
+func skip(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("E2E_REQUIRED") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// onRig reports whether the plugins are the rig's, whose docker plugin builds nothing.
+func onRig() bool { return os.Getenv("RIG_BRIDGE") != "" && os.Getenv("RIG_TERRAFORM_PROVIDER") != "" }
+
+func needEngine(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes minutes, and make test is to be quick: make e2e runs it")
+	}
+	if _, err := os.Stat("../../shared/rig/setup"); err == nil && !onRig() && os.Getenv("E2E_ENDPOINT_URL")+os.Getenv("E2E_AWS") == "" {
+		skip(t, `the rig is there but not set up; in the folder that holds go.mod run: eval "$(../shared/rig/setup)"`)
+	}
+	if _, err := exec.LookPath("pulumi"); err != nil {
+		skip(t, "no pulumi on the PATH; install the CLI (https://www.pulumi.com/docs/install/)")
+	}
+}
+
+// account is what a stack is made in: a simulator behind a proxy, or the real thing.
+type account struct {
+	env      map[string]string
+	attempts int             // how often the provider tries a call; 0: as often as it likes
+	aws      aws.Config      // past the proxy: what the tests ask is not recorded
+	proxy    *awsproxy.Proxy // nil on a real account
+	own      bool            // nobody else uses it: all that appears in it is the test's
+	start    inventory       // what was there before the test
+}
+
+// newAccount is an account for a test that then runs in parallel with others.
+func newAccount(t *testing.T) *account {
+	t.Helper()
+	t.Parallel()
+	return newAccountAlone(t)
+}
+
+// newAccountAlone starts a simulator and a proxy in front of it.
+func newAccountAlone(t *testing.T) *account {
+	t.Helper()
+	needEngine(t)
+	if os.Getenv("E2E_AWS") != "" {
+		skip(t, "needs a simulator's recorded calls; E2E_AWS is set")
+	}
+	url, own := os.Getenv("E2E_ENDPOINT_URL"), false
+	if url == "" {
+		url, own = startSimulator(t), true
+	}
+	proxy, err := awsproxy.New(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	a := &account{env: simulated(proxy.URL()), proxy: proxy, own: own, aws: aws.Config{
+		Region: region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}}
+	a.start = a.inventory(t)
+	return a
+}
+
+// anyAccount is newAccount, or the real account where that is asked for: for tests that assert on the account alone.
+func anyAccount(t *testing.T) *account {
+	t.Helper()
+	if os.Getenv("E2E_AWS") == "" {
+		return newAccount(t)
+	}
+	needEngine(t)
+	t.Parallel()
+	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithRegion(region))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &account{aws: cfg}
+	a.start = a.inventory(t)
+	return a
+}
+
+// startSimulator starts an empty AWS account on a free port.
+func startSimulator(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("moto_server"); err != nil {
+		skip(t, "no moto_server on the PATH, and neither E2E_ENDPOINT_URL nor E2E_AWS is set; install moto (pip install 'moto[server]')")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(t.TempDir(), "moto.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("moto_server", "-H", "127.0.0.1", "-p", fmt.Sprint(port))
+	// Without TestMain's settings: the simulator is a client of AWS's library too.
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }), "MOTO_IAM_LOAD_MANAGED_POLICIES=true")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // moto_server may be a wrapper: end it with its children
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		_ = log.Close()
+	})
+	url := fmt.Sprintf("http://127.0.0.1:%d", port)
+	for deadline := time.Now().Add(time.Minute); ; {
+		if answer, err := http.Get(url + "/moto-api/data.json"); err == nil {
+			_ = answer.Body.Close()
+			return url
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(log.Name())
+			t.Fatalf("moto_server does not answer at %s:\n%s", url, text)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}

@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"sync"
+	"testing"
+)
+
+// TestSideBySide brings two stacks up at the same time in one account and region, and takes one down: nothing of the
+// other is missing, changed or in the way.
+func TestSideBySide(t *testing.T) {
+	a := newAccount(t)
+	stays := a.newStack(t, "stays", nil, base())
+	goes := a.newStack(t, "goes", nil, base())
+	var both sync.WaitGroup
+	for _, d := range []*deployment{stays, goes} {
+		both.Go(func() {
+			if _, _, err := d.tryUp(); err != nil {
+				t.Errorf("%s: %v", d.Name(), err)
+			}
+		})
+	}
+	both.Wait()
+	if t.Failed() {
+		return
+	}
+	a.compare(t, stays, goes)
+
+	goes.destroy(t)
+	a.compare(t, stays)
+	expect(t, stays.refresh(t), nil)
+	mark := a.proxy.Mark()
+	ops, _ := stays.up(t)
+	expect(t, ops, nil)
+	if calls := mutations(a.proxy.Since(mark)); len(calls) > 0 {
+		t.Errorf("the stack that stayed had to be repaired: %v", calls)
+	}
+	stays.destroy(t)
+	a.sweep(t, "stays")
+}
