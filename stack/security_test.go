@@ -337,6 +337,23 @@ func TestControls(t *testing.T) {
 			t.Errorf("access log group %s", group)
 		}
 	})
+	t.Run("DS-0002 DS-0026", func(t *testing.T) {
+		for _, s := range Services() {
+			b, err := os.ReadFile(filepath.Join(root, "apps", s.Name, "Dockerfile"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			container := r.Get(t, "ecs.TaskDefinition producer-"+s.Name).Input("containerDefinitions").(string)
+			for _, want := range []string{"\nUSER 65532:65532\n", "\nHEALTHCHECK "} {
+				if !strings.Contains(string(b), want) {
+					t.Errorf("the image of %s has no %q", s.Name, strings.TrimSpace(want))
+				}
+			}
+			if !strings.Contains(container, `"user":"65532:65532"`) {
+				t.Errorf("the container of %s runs as another user than its image", s.Name)
+			}
+		}
+	})
 	t.Run("VPC link has its own security group", func(t *testing.T) {
 		link := r.Get(t, "apigatewayv2.VpcLink producer")
 		if link.Input("securityGroupIds.0") != r.Get(t, "ec2.SecurityGroup producer-link").ID || link.Input("securityGroupIds.1") != nil {
