@@ -88,18 +88,22 @@ func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulu
 	return &pulumirpc.InvokeResponse{Return: out}, err
 }
 
+// change is the type of a resource, what it was and what it is to be.
+func change(urn string, was, is *structpb.Struct) (known cloud.Type, olds, news resource.PropertyMap, err error) {
+	if known, err = cloud.TypeOf(string(resource.URN(urn).Type())); err != nil {
+		return known, nil, nil, status.Error(codes.Unimplemented, err.Error())
+	}
+	if olds, err = decode(was); err != nil {
+		return known, nil, nil, err
+	}
+	news, err = decode(is)
+	return known, olds, news, err
+}
+
 // Check names the resource where the program does not, and adds to an image what it is made of.
 func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	urn := resource.URN(r.Urn)
-	known, err := cloud.TypeOf(string(urn.Type()))
-	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
-	}
-	olds, err := decode(r.Olds)
-	if err != nil {
-		return nil, err
-	}
-	news, err := decode(r.News)
+	known, olds, news, err := change(r.Urn, r.Olds, r.News)
 	if err != nil {
 		return nil, err
 	}
@@ -125,15 +129,7 @@ func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumi
 }
 
 func (p *resources) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	known, err := cloud.TypeOf(string(resource.URN(r.Urn).Type()))
-	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
-	}
-	olds, err := decode(r.OldInputs)
-	if err != nil {
-		return nil, err
-	}
-	news, err := decode(r.News)
+	known, olds, news, err := change(r.Urn, r.OldInputs, r.News)
 	if err != nil {
 		return nil, err
 	}
@@ -216,15 +212,7 @@ func preview(known cloud.Type, inputs resource.PropertyMap) *structpb.Struct {
 
 func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	urn := resource.URN(r.Urn)
-	known, err := cloud.TypeOf(string(urn.Type()))
-	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
-	}
-	olds, err := decode(r.Olds)
-	if err != nil {
-		return nil, err
-	}
-	news, err := decode(r.News)
+	known, olds, news, err := change(r.Urn, r.Olds, r.News)
 	if err != nil {
 		return nil, err
 	}
