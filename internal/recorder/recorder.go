@@ -23,13 +23,12 @@ type Resource struct {
 	Type, Name   string
 	URN, Parent  string
 	Provider     string
-	Custom       bool
 	Protected    bool
 	Dependencies []string // URNs
 	Ignored      []string // ignoreChanges
 	Timeouts     map[string]string
 	Inputs       resource.PropertyMap
-	ID           string
+	ID           string // empty for components and providers
 	Outputs      resource.PropertyMap
 }
 
@@ -96,7 +95,7 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 	rpc := args.RegisterRPC
 	made := &Resource{
-		Type: args.TypeToken, Name: args.Name, Custom: args.Custom, Inputs: args.Inputs,
+		Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs,
 		Parent: rpc.GetParent(), Provider: rpc.GetProvider(), Protected: rpc.GetProtect(),
 		Dependencies: rpc.GetDependencies(), Ignored: rpc.GetIgnoreChanges(),
 	}

@@ -10,12 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
+	"private-api/internal/recorder"
 	"private-api/local/cloud"
 	"private-api/local/deployed"
-	"private-api/local/network"
 	"private-api/local/tasks"
 	"private-api/producer"
 	"private-api/stack"
@@ -39,32 +36,6 @@ func Root(t testing.TB) string {
 	}
 }
 
-type mocks struct {
-	ctx *pulumi.Context
-	set *deployed.Set
-}
-
-func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	return cloud.Invoke(args.Token, args.Args)
-}
-
-func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	switch {
-	case args.TypeToken == network.Token && args.RegisterRPC.GetRemote():
-		outputs, err := network.Mock(m.ctx, args)
-		return "", outputs, err
-	case !args.Custom:
-		return "", nil, nil
-	case strings.HasPrefix(args.TypeToken, "pulumi:providers:"):
-		return args.Name, args.Inputs, nil
-	}
-	id, outputs, err := cloud.Create(args.TypeToken, args.Name, args.Inputs)
-	if err == nil {
-		m.set.Put(deployed.Resource{Type: args.TypeToken, ID: id, Name: args.Name, Outputs: deployed.NewValues(outputs)})
-	}
-	return id, outputs, err
-}
-
 // Deploy runs the program with a configuration, and returns what is deployed.
 func Deploy(t testing.TB, program stack.Program, config map[string]string) *deployed.Set {
 	t.Helper()
@@ -75,15 +46,17 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *depl
 	for key, value := range config {
 		values["private-api:"+key] = value
 	}
-	m := &mocks{set: &deployed.Set{}}
-	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
-		m.ctx = ctx
-		return program.Deploy(ctx)
-	}, pulumi.WithMocks("private-api", "local", m), func(info *pulumi.RunInfo) { info.Config = values })
-	if err != nil {
+	r := &recorder.Recorder{}
+	if err := r.RunStack("local", program.Deploy, values); err != nil {
 		t.Fatal(err)
 	}
-	return m.set
+	set := &deployed.Set{}
+	for _, made := range r.Resources {
+		if made.ID != "" { // neither a component nor a provider
+			set.Put(deployed.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: deployed.NewValues(made.Outputs)})
+		}
+	}
+	return set
 }
 
 // Start builds the images and runs the services of what is deployed; it ends them with the test.
