@@ -166,36 +166,6 @@ func (s *session) get(t *testing.T, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// load sends requests, one after the other, while something happens. It returns what failed.
-func (s *session) load(during func()) (failed []string) {
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(2 * time.Millisecond): // bounded: the machine has other things to do
-			}
-			response, err := http.Get(s.url + "/api/books")
-			if err == nil {
-				_, err = io.Copy(io.Discard, response.Body)
-				response.Body.Close()
-				if err == nil && response.StatusCode != 200 {
-					err = fmt.Errorf("%s", response.Status)
-				}
-			}
-			if err != nil {
-				failed = append(failed, err.Error())
-			}
-		}
-	}()
-	during()
-	close(stop)
-	<-done
-	return failed
-}
-
 // up presses Enter and waits for the end of that up.
 func (s *session) up(t *testing.T, shown string) string {
 	t.Helper()
@@ -316,7 +286,7 @@ func TestUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text string
-	failed := s.load(func() { text = s.up(t, "Enter: another up") })
+	_, failed := mocked.Load(s.url+"/api/books", func() { text = s.up(t, "Enter: another up") })
 	if len(failed) > 0 {
 		t.Errorf("during the up, %d requests failed: %q", len(failed), failed[:min(5, len(failed))])
 	}

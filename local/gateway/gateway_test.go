@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,50 +304,10 @@ func (s *running) revise(t *testing.T, name, old, replacement string) error {
 	return nil
 }
 
-// load sends requests until it is told to stop, and returns how many there were and what was not answered with 200.
-func (s *running) load(t *testing.T, path string, during func()) (sent int64, failed []string) {
-	t.Helper()
-	stop := make(chan struct{})
-	var workers sync.WaitGroup
-	var mutex sync.Mutex
-	var count atomic.Int64
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
-	defer client.CloseIdleConnections()
-	for range 4 {
-		workers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(time.Millisecond): // bounded: the machine has other things to do
-				}
-				count.Add(1)
-				response, err := client.Get(s.URL + path)
-				if err == nil {
-					_, err = io.Copy(io.Discard, response.Body)
-					response.Body.Close()
-					if err == nil && response.StatusCode != 200 {
-						err = fmt.Errorf("%s", response.Status)
-					}
-				}
-				if err != nil {
-					mutex.Lock()
-					failed = append(failed, err.Error())
-					mutex.Unlock()
-				}
-			}
-		})
-	}
-	during()
-	close(stop)
-	workers.Wait()
-	return count.Load(), failed
-}
-
 func TestDeploymentUnderLoad(t *testing.T) {
 	s := start(t, map[string]string{"drainSeconds": "1"})
 	before := s.runner.Processes()
-	sent, failed := s.load(t, "/api/books", func() {
+	sent, failed := mocked.Load(s.URL+"/api/books", func() {
 		if err := s.revise(t, "producer-book", `"IMAGE_DIGEST","value":"sha256:`, `"IMAGE_DIGEST","value":"sha256:new-`); err != nil {
 			t.Error(err)
 		}
@@ -374,7 +332,7 @@ func TestDeploymentUnderLoad(t *testing.T) {
 func TestFailedDeploymentLeavesWhatRan(t *testing.T) {
 	s := start(t, nil)
 	before := fmt.Sprint(s.runner.Processes())
-	sent, failed := s.load(t, "/api/books", func() {
+	sent, failed := mocked.Load(s.URL+"/api/books", func() {
 		err := s.revise(t, "producer-book", `"DRAIN_DELAY","value":"`, `"DRAIN_DELAY","value":"not-`)
 		if err == nil || !strings.Contains(err.Error(), "it exited: exit status 1") || !strings.Contains(err.Error(), "DRAIN_DELAY=") {
 			t.Errorf("the reason is missing: %v", err)

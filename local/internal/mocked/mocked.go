@@ -5,10 +5,16 @@ package mocked
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"private-api/internal/recorder"
 	"private-api/local/cloud"
@@ -101,4 +107,44 @@ func Apps(t testing.TB) (root string, services []producer.Service) {
 		}
 	}
 	return root, append(stack.Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
+}
+
+// Load sends GET requests to url while something happens, and returns how many there were and what was not answered with
+// 200.
+func Load(url string, during func()) (sent int64, failed []string) {
+	stop := make(chan struct{})
+	var workers sync.WaitGroup
+	var mutex sync.Mutex
+	var count atomic.Int64
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+	defer client.CloseIdleConnections()
+	for range 4 {
+		workers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond): // bounded: the machine has other things to do
+				}
+				count.Add(1)
+				response, err := client.Get(url)
+				if err == nil {
+					_, err = io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+					if err == nil && response.StatusCode != 200 {
+						err = fmt.Errorf("%s", response.Status)
+					}
+				}
+				if err != nil {
+					mutex.Lock()
+					failed = append(failed, err.Error())
+					mutex.Unlock()
+				}
+			}
+		})
+	}
+	during()
+	close(stop)
+	workers.Wait()
+	return count.Load(), failed
 }
