@@ -6,7 +6,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/internal/recorder"
+	"private-api/internal/testkit"
 )
 
 func valid() *Args {
@@ -22,7 +22,7 @@ func valid() *Args {
 
 // The component stands alone: it needs a link and a listener, not this stack.
 func TestNew(t *testing.T) {
-	r := &recorder.Recorder{}
+	r := &testkit.Recorder{}
 	args := valid()
 	args.Profile = "work"
 	err := r.Run(func(ctx *pulumi.Context) error {
@@ -58,7 +58,7 @@ func TestNew(t *testing.T) {
 func TestBadArgumentsRegisterNothing(t *testing.T) {
 	args := valid()
 	args.IntegrationTimeout, args.Throttle.Rate, args.Bastion.VpcCidr = 31, 0, "10.1.0.0/28"
-	r := &recorder.Recorder{}
+	r := &testkit.Recorder{}
 	err := r.Run(func(ctx *pulumi.Context) error {
 		_, err := New(ctx, "front", args)
 		return err

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"strings"
 
-	"private-api/local/deployed"
 	"private-api/local/engine"
+	"private-api/trace"
 )
 
 // request is what is traced: one to the API, or one of a service to another.
@@ -39,7 +39,7 @@ func (c *command) trace(ctx context.Context, config settings, r request) error {
 		fmt.Fprint(c.stderr, display.String())
 		return errors.Join(err, e.Close())
 	}
-	var way *deployed.Way
+	var way *trace.Way
 	var title string
 	if http != nil {
 		way, title = overAPI(e, http), http.Method+" "+r.path
@@ -64,7 +64,7 @@ func newRequest(ctx context.Context, r request) (*http.Request, error) {
 }
 
 // overAPI follows a request to the task that answers it.
-func overAPI(e *engine.Engine, r *http.Request) *deployed.Way {
+func overAPI(e *engine.Engine, r *http.Request) *trace.Way {
 	way := e.Set.To(r)
 	if way.Stop != nil {
 		return way
@@ -79,18 +79,18 @@ func overAPI(e *engine.Engine, r *http.Request) *deployed.Way {
 	}
 	all, healthy := e.Runner.Targets(way.TargetGroup)
 	if healthy == 0 {
-		way.Stop = &deployed.Stop{Status: http.StatusBadGateway, Reason: "no healthy target: " + picked.Reason}
+		way.Stop = &trace.Stop{Status: http.StatusBadGateway, Reason: "no healthy target: " + picked.Reason}
 		return way
 	}
-	way.Hops = append(way.Hops, deployed.Hop{Kind: "target", Resource: picked.Service, Detail: fmt.Sprintf("container port %d, %d of %d tasks healthy", picked.Port, healthy, all)})
+	way.Hops = append(way.Hops, trace.Hop{Kind: "target", Resource: picked.Service, Detail: fmt.Sprintf("container port %d, %d of %d tasks healthy", picked.Port, healthy, all)})
 	return way
 }
 
 // between follows a call from one service to another.
-func between(e *engine.Engine, r request) (*deployed.Way, error) {
-	find := func(name string) (deployed.Target, string, error) {
+func between(e *engine.Engine, r request) (*trace.Way, error) {
+	find := func(name string) (trace.Target, string, error) {
 		var names []string
-		for _, s := range e.Set.Of(deployed.ServiceType) {
+		for _, s := range e.Set.Of(trace.ServiceType) {
 			dns := e.Set.DNSName(s)
 			host, _, _ := strings.Cut(dns, ".")
 			names = append(names, host)
@@ -103,7 +103,7 @@ func between(e *engine.Engine, r request) (*deployed.Way, error) {
 			}
 			return target, dns, nil
 		}
-		return deployed.Target{}, "", fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
+		return trace.Target{}, "", fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
 	}
 	from, _, err := find(r.from)
 	to, name, err2 := find(r.to)
@@ -114,7 +114,7 @@ func between(e *engine.Engine, r request) (*deployed.Way, error) {
 }
 
 // render prints a way as a table.
-func render(title string, way *deployed.Way) string {
+func render(title string, way *trace.Way) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", title)
 	kind, name := 0, 0

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"private-api/local/deployed"
 	"private-api/local/engine"
 	"private-api/local/internal/mocked"
 	"private-api/local/tasks"
 	"private-api/producer"
 	"private-api/stack"
+	"private-api/trace"
 )
 
 // three are the stack's services and one more, which only book may call.
@@ -31,7 +31,7 @@ func planned(t *testing.T, services []producer.Service, config map[string]string
 	return &engine.Engine{Set: set, Runner: mocked.Start(t, set, "", tasks.Options{Planned: true})}
 }
 
-func follow(t *testing.T, e *engine.Engine, r request) *deployed.Way {
+func follow(t *testing.T, e *engine.Engine, r request) *trace.Way {
 	t.Helper()
 	if r.from == "" {
 		return overAPI(e, httptest.NewRequest(r.method, r.path, nil))
@@ -157,12 +157,12 @@ func TestWhereARequestStops(t *testing.T) {
 		"aws:lb/loadBalancer:LoadBalancer":         "listener producer has no load balancer",
 		"aws:lb/listenerRule:ListenerRule":         "no listener rule has this path",
 		"aws:lb/targetGroup:TargetGroup":           "producer-book forwards to a target group that is not there",
-		deployed.ServiceType:                       "the target group has no targets",
+		trace.ServiceType:                          "the target group has no targets",
 	} {
 		e := planned(t, nil, nil)
 		for _, r := range e.Set.Of(typ) {
 			e.Set.Remove(r.Type, r.ID, r.Outputs)
-			if typ == deployed.ServiceType {
+			if typ == trace.ServiceType {
 				e.Runner.Remove(r.ID)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/internal/recorder"
+	"private-api/internal/testkit"
 )
 
 func zone(name, id string) Zone { return Zone{Name: name, ID: id} }
@@ -246,7 +246,7 @@ func TestFargateTable(t *testing.T) {
 }
 
 func TestBadArgumentsRegisterNothing(t *testing.T) {
-	r := &recorder.Recorder{}
+	r := &testkit.Recorder{}
 	err := r.Run(func(ctx *pulumi.Context) error {
 		_, err := New(ctx, "producer", &Args{Region: "us-west-2", CPU: 1, Egress: "tunnel"})
 		return err

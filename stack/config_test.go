@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
-	"private-api/internal/recorder"
+	"private-api/internal/testkit"
 	"private-api/producer"
 )
 
@@ -57,7 +57,7 @@ func text(t *testing.T, v any) string {
 func TestSchemaIsTheConfigurationOfTheCode(t *testing.T) {
 	declared := schema(t)
 	var read []string
-	err := (&recorder.Recorder{}).Run(func(ctx *pulumi.Context) error {
+	err := (&testkit.Recorder{}).Run(func(ctx *pulumi.Context) error {
 		c, problems := load(ctx)
 		read = c.keys
 		return problems.Err()
@@ -105,7 +105,7 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		if config["pulumi:disable-default-providers"] != `["aws"]` {
 			t.Errorf("%s: the default AWS provider is not disabled, so a forgotten provider would go unseen", name)
 		}
-		r := &recorder.Recorder{}
+		r := &testkit.Recorder{}
 		if err := r.RunStack(name, Program{Root: root}.Deploy, config); err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +275,7 @@ func TestRefusals(t *testing.T) {
 		{name: "all at once", settings: map[string]string{"cpu": "1", "egress": "x", "spot": "2", "throttleRate": "0"}, want: []string{"cpu: 1", `egress: "x"`, `spot: "2"`, "throttleRate: 0", "nothing was changed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := &recorder.Recorder{}
+			r := &testkit.Recorder{}
 			err := deployOn(r, Program{Root: root, Services: test.services}, test.settings)
 			if err == nil {
 				t.Fatal("accepted")
@@ -297,7 +297,7 @@ func TestRefusals(t *testing.T) {
 func TestUnknownSettingsAreRefused(t *testing.T) {
 	config := map[string]string{"private-api:desirdCount": "3", "aws:assumeRole": "{}", "private-api:cpu": "256", "other:key": "x"}
 	t.Setenv(pulumi.EnvConfig, toJSON(t, config)) // as the language host of `pulumi up` does
-	err := (&recorder.Recorder{}).Run(Program{Root: root}.Deploy, config)
+	err := (&testkit.Recorder{}).Run(Program{Root: root}.Deploy, config)
 	if err == nil {
 		t.Fatal("accepted")
 	}

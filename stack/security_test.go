@@ -12,12 +12,12 @@ import (
 	"testing"
 
 	"private-api/internal/policy"
-	"private-api/internal/recorder"
+	"private-api/internal/testkit"
 	"private-api/producer"
 )
 
 // edges lists every rule of every security group: "out alb -> book tcp 8080".
-func edges(t *testing.T, r *recorder.Recorder) []string {
+func edges(t *testing.T, r *testkit.Recorder) []string {
 	t.Helper()
 	names := map[any]string{}
 	for _, g := range r.All("ec2.SecurityGroup") {
@@ -28,7 +28,7 @@ func edges(t *testing.T, r *recorder.Recorder) []string {
 			names[list.StringValue()] = e.Name + " (prefix list)"
 		}
 	}
-	peer := func(rule *recorder.Resource) string {
+	peer := func(rule *testkit.Resource) string {
 		for _, key := range []string{"referencedSecurityGroupId", "prefixListId", "cidrIpv4", "cidrIpv6"} {
 			if v := rule.Input(key); v != nil {
 				if name, ok := names[v]; ok {
@@ -94,7 +94,7 @@ func TestSecurityGroups(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := &recorder.Recorder{}
+			r := &testkit.Recorder{}
 			if err := deployOn(r, Program{Root: root, Services: test.services}, test.settings); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func statements(t *testing.T, document any) []policy.Statement {
 func TestRoles(t *testing.T) {
 	secret := "arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf"
 	parameter := "arn:aws:ssm:us-west-2:123456789012:parameter/token"
-	r := &recorder.Recorder{}
+	r := &testkit.Recorder{}
 	err := deployOn(r, Program{Root: root, Services: []producer.Service{
 		{Name: "book", Path: "/api/books", Priority: 100, Secrets: map[string]string{"TOKEN": parameter, "PASSWORD": secret + ":password::"},
 			TaskPolicy: []policy.Statement{{Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::covers/*"}}}},
@@ -220,7 +220,7 @@ func TestDependenciesThatAWSNeeds(t *testing.T) {
 	r := deploy(t, nil)
 	endpoints := deploy(t, map[string]string{"egress": "endpoints"})
 	for _, test := range []struct {
-		in       *recorder.Recorder
+		in       *testkit.Recorder
 		resource string
 		needs    []string
 		without  string

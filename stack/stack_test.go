@@ -11,8 +11,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"private-api/internal/recorder"
-	"private-api/local/cloud"
+	"private-api/internal/fakeaws"
+	"private-api/internal/testkit"
 	"private-api/producer"
 )
 
@@ -20,16 +20,16 @@ import (
 var root = filepath.Join("..")
 
 // deploy runs the program on mocks; settings are keys of this project.
-func deploy(t *testing.T, settings map[string]string) *recorder.Recorder {
+func deploy(t *testing.T, settings map[string]string) *testkit.Recorder {
 	t.Helper()
-	r := &recorder.Recorder{}
+	r := &testkit.Recorder{}
 	if err := deployOn(r, Program{Root: root}, settings); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func deployOn(r *recorder.Recorder, p Program, settings map[string]string) error {
+func deployOn(r *testkit.Recorder, p Program, settings map[string]string) error {
 	config := map[string]string{}
 	for key, value := range settings {
 		if !strings.Contains(key, ":") {
@@ -81,7 +81,7 @@ func TestResources(t *testing.T) {
 
 func TestEveryResourceDescendsFromItsComponentAndUsesTheOneProvider(t *testing.T) {
 	r := deploy(t, nil)
-	byURN := map[string]*recorder.Resource{}
+	byURN := map[string]*testkit.Resource{}
 	for _, made := range r.Resources {
 		byURN[made.URN] = made
 	}
@@ -121,7 +121,7 @@ func TestEveryResourceDescendsFromItsComponentAndUsesTheOneProvider(t *testing.T
 
 // inAwsx tells the children of the VPC component, which awsx makes. The engine
 // hands their provider down; e2e sees their tags.
-func inAwsx(made *recorder.Resource, byURN map[string]*recorder.Resource) bool {
+func inAwsx(made *testkit.Resource, byURN map[string]*testkit.Resource) bool {
 	for up := byURN[made.Parent]; up != nil; up = byURN[up.Parent] {
 		if up.Type == "awsx:ec2:Vpc" {
 			return true
@@ -166,7 +166,7 @@ func TestOutputs(t *testing.T) {
 
 // A deployment that ECS rolled back leaves the service on another task definition.
 func TestRolledBackDeploymentFailsTheUpdate(t *testing.T) {
-	r := &recorder.Recorder{Replace: func(made *recorder.Resource, outputs resource.PropertyMap) {
+	r := &testkit.Recorder{Replace: func(made *testkit.Resource, outputs resource.PropertyMap) {
 		if made.String() == "ecs.Service producer-book" {
 			outputs["taskDefinition"] = resource.NewStringProperty("arn:aws:ecs:us-west-2:123456789012:task-definition/private-api-dev-book:1-before")
 		}
@@ -209,7 +209,7 @@ func TestThirdServiceIsOneValueAndOneFolder(t *testing.T) {
 		"digest": {Name: "review", Path: "/api/reviews", Priority: 300, AllowFrom: []string{"book"}, Image: digest},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after := &recorder.Recorder{}
+			after := &testkit.Recorder{}
 			if err := deployOn(after, Program{Root: folder, Services: append(Services(), third)}, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +246,7 @@ func TestThirdServiceIsOneValueAndOneFolder(t *testing.T) {
 }
 
 // changes lists the inputs that differ between two runs, of resources in both.
-func changes(t *testing.T, before, after *recorder.Recorder) []string {
+func changes(t *testing.T, before, after *testkit.Recorder) []string {
 	t.Helper()
 	var out []string
 	for _, was := range before.Resources {
@@ -290,7 +290,7 @@ func TestZones(t *testing.T) {
 		{"region that AWS's list does not have", "af-south-1", nil, []string{"af-south-1a", "af-south-1b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := &recorder.Recorder{Account: cloud.Account{ID: "123456789012", Region: test.region}}
+			r := &testkit.Recorder{Account: fakeaws.Account{ID: "123456789012", Region: test.region}}
 			settings := map[string]string{"aws:region": test.region}
 			maps.Copy(settings, test.settings)
 			if err := deployOn(r, Program{Root: root}, settings); err != nil {

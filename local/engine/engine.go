@@ -20,9 +20,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/local/deployed"
 	"private-api/local/plugins"
 	"private-api/local/tasks"
+	"private-api/trace"
 )
 
 const (
@@ -45,7 +45,7 @@ type Options struct {
 
 // Engine is one stack and the cloud that it is deployed to.
 type Engine struct {
-	Set    *deployed.Set
+	Set    *trace.Set
 	Runner *tasks.Runner
 
 	folder  string
@@ -60,7 +60,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &deployed.Set{}, folder: folder, output: o.Output}
+	e := &Engine{Set: &trace.Set{}, folder: folder, output: o.Output}
 	o.Tasks.Folder, o.Tasks.Log = filepath.Join(folder, "programs"), o.Log
 	e.Runner = tasks.New(e.Set, o.Tasks)
 	defer func() {

@@ -16,13 +16,13 @@ import (
 	"strings"
 	"time"
 
-	"private-api/local/deployed"
 	"private-api/local/tasks"
+	"private-api/trace"
 )
 
 // Handler serves the HTTP API of what is deployed, whatever that is at the time of a request.
 type Handler struct {
-	Set    *deployed.Set
+	Set    *trace.Set
 	Runner *tasks.Runner
 }
 
@@ -61,7 +61,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer gives the response of a resource on the way.
-func answer(w http.ResponseWriter, r *http.Request, way *deployed.Way) {
+func answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
 	maps.Copy(w.Header(), way.Answer.Header)
 	addCORS(w.Header(), way.CORS)
 	w.WriteHeader(way.Answer.Status)
@@ -88,7 +88,7 @@ func addCORS(header, cors http.Header) {
 // balancer sees the VPC link, and appends that to X-Forwarded-For.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-http.html
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
-func rewrite(p *httputil.ProxyRequest, way *deployed.Way, address string) {
+func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	p.Out.Host = p.In.Host
 	local := "127.0.0.1"

@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"private-api/local/deployed"
 	"private-api/local/gateway"
 	"private-api/local/internal/mocked"
 	"private-api/local/tasks"
 	"private-api/stack"
+	"private-api/trace"
 )
 
 // limit bounds what is waited for; nothing is asserted about how long it takes.
@@ -27,7 +27,7 @@ const limit = 30 * time.Second
 // running is the API of a program whose services run.
 type running struct {
 	*httptest.Server
-	set    *deployed.Set
+	set    *trace.Set
 	runner *tasks.Runner
 }
 
@@ -78,7 +78,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // remove takes the resources of a type and name out of what is deployed.
-func (s *running) remove(t *testing.T, typ, name string) deployed.Resource {
+func (s *running) remove(t *testing.T, typ, name string) trace.Resource {
 	t.Helper()
 	for _, r := range s.set.Of(typ) {
 		if r.Name == name {
@@ -87,7 +87,7 @@ func (s *running) remove(t *testing.T, typ, name string) deployed.Resource {
 		}
 	}
 	t.Fatalf("no %s %s", typ, name)
-	return deployed.Resource{}
+	return trace.Resource{}
 }
 
 func TestWholePath(t *testing.T) {
@@ -213,7 +213,7 @@ func TestStops(t *testing.T) {
 		t.Errorf("a task that ends: %s %s", response.Status, body)
 	}
 	group := s.set.Of("aws:lb/targetGroup:TargetGroup")[1].Outputs.Text("arn") // author, book, echo
-	for _, service := range s.set.Of(deployed.ServiceType) {
+	for _, service := range s.set.Of(trace.ServiceType) {
 		if service.Name == "producer-book" {
 			s.runner.Idle()
 			s.runner.Remove(service.ID)
@@ -278,11 +278,11 @@ func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
 // revise registers a new revision of a task definition, with text in it replaced, and deploys it.
 func (s *running) revise(t *testing.T, name, old, replacement string) error {
 	t.Helper()
-	for _, d := range s.set.Of(deployed.TaskDefinitionType) {
+	for _, d := range s.set.Of(trace.TaskDefinitionType) {
 		if d.Name != name {
 			continue
 		}
-		outputs := deployed.Values{}
+		outputs := trace.Values{}
 		for key, value := range d.Outputs {
 			outputs[key] = value
 		}
@@ -292,8 +292,8 @@ func (s *running) revise(t *testing.T, name, old, replacement string) error {
 			t.Fatalf("%q is not in %s", old, text)
 		}
 		outputs["containerDefinitions"] = text
-		s.set.Put(deployed.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
-		for _, service := range s.set.Of(deployed.ServiceType) {
+		s.set.Put(trace.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
+		for _, service := range s.set.Of(trace.ServiceType) {
 			if service.Name == name {
 				service.Outputs["taskDefinition"] = outputs["arn"]
 				return s.runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs)

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"private-api/local/network"
+	"private-api/internal/fakeaws/network"
 )
 
 // component is the provider awsx.

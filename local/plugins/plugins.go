@@ -1,5 +1,5 @@
 // Package plugins serves the providers of the program, aws, awsx and docker, to a Pulumi engine from within this
-// process. What the engine makes is kept in a deployed.Set and run by a tasks.Runner.
+// process. What the engine makes is kept in a trace.Set and run by a tasks.Runner.
 package plugins
 
 import (
@@ -14,9 +14,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"private-api/local/cloud"
-	"private-api/local/deployed"
+	"private-api/internal/fakeaws"
 	"private-api/local/tasks"
+	"private-api/trace"
 )
 
 // maxMessage is the engine's own limit, in bytes.
@@ -33,14 +33,14 @@ type Servers struct {
 }
 
 // Serve starts the providers on free ports of this machine. Relative paths of build contexts count from root.
-func Serve(set *deployed.Set, runner *tasks.Runner, root string) (*Servers, error) {
+func Serve(set *trace.Set, runner *tasks.Runner, root string) (*Servers, error) {
 	s := &Servers{component: &component{base: base{version: "2.22.0"}}}
 	store := &store{set: set, runner: runner, root: root, numbers: map[string]int{}}
 	var attach []string
 	for name, provider := range map[string]pulumirpc.ResourceProviderServer{
-		"aws":    &resources{base: base{version: "6.83.2"}, store: store, account: cloud.Default},
+		"aws":    &resources{base: base{version: "6.83.2"}, store: store, account: fakeaws.Default},
 		"awsx":   s.component,
-		"docker": &resources{base: base{version: "4.11.2"}, store: store, account: cloud.Default},
+		"docker": &resources{base: base{version: "4.11.2"}, store: store, account: fakeaws.Default},
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

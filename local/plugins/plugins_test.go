@@ -11,12 +11,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"private-api/local/deployed"
 	"private-api/local/tasks"
+	"private-api/trace"
 )
 
 // connect serves the providers and returns a client of the one named.
-func connect(t *testing.T, name string, set *deployed.Set) pulumirpc.ResourceProviderClient {
+func connect(t *testing.T, name string, set *trace.Set) pulumirpc.ResourceProviderClient {
 	t.Helper()
 	runner := tasks.New(set, tasks.Options{Planned: true})
 	t.Cleanup(runner.Close)
@@ -59,7 +59,7 @@ func structOf(t *testing.T, m map[string]any) *structpb.Struct {
 }
 
 func TestUnknownTypesAndLookupsAreNamed(t *testing.T) {
-	client := connect(t, "aws", &deployed.Set{})
+	client := connect(t, "aws", &trace.Set{})
 	ctx := context.Background()
 	const bucket = "aws:s3/bucket:Bucket"
 	_, checked := client.Check(ctx, &pulumirpc.CheckRequest{Urn: urn(bucket, "b"), News: structOf(t, nil)})
@@ -69,7 +69,7 @@ func TestUnknownTypesAndLookupsAreNamed(t *testing.T) {
 			t.Errorf("error is %v, want %q", err, want)
 		}
 	}
-	_, err := connect(t, "awsx", &deployed.Set{}).Construct(ctx, &pulumirpc.ConstructRequest{Type: "awsx:ecs:FargateService", Name: "s", Inputs: structOf(t, nil)})
+	_, err := connect(t, "awsx", &trace.Set{}).Construct(ctx, &pulumirpc.ConstructRequest{Type: "awsx:ecs:FargateService", Name: "s", Inputs: structOf(t, nil)})
 	if err == nil || !strings.Contains(err.Error(), "has no awsx:ecs:FargateService") {
 		t.Errorf("component: %v", err)
 	}
@@ -77,7 +77,7 @@ func TestUnknownTypesAndLookupsAreNamed(t *testing.T) {
 
 // A resource through its life: named once, changed in place, replaced under another name, deleted.
 func TestLife(t *testing.T) {
-	set := &deployed.Set{}
+	set := &trace.Set{}
 	client := connect(t, "aws", set)
 	ctx := context.Background()
 	const group = "aws:ec2/securityGroup:SecurityGroup"
@@ -142,7 +142,7 @@ func TestLife(t *testing.T) {
 }
 
 func TestRegion(t *testing.T) {
-	client := connect(t, "aws", &deployed.Set{})
+	client := connect(t, "aws", &trace.Set{})
 	ctx := context.Background()
 	if _, err := client.Configure(ctx, &pulumirpc.ConfigureRequest{Args: structOf(t, map[string]any{"region": "eu-central-1"})}); err != nil {
 		t.Fatal(err)

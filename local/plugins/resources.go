@@ -16,14 +16,14 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"private-api/local/cloud"
-	"private-api/local/deployed"
+	"private-api/internal/fakeaws"
 	"private-api/local/tasks"
+	"private-api/trace"
 )
 
 // store is what the providers share.
 type store struct {
-	set    *deployed.Set
+	set    *trace.Set
 	runner *tasks.Runner
 	root   string
 
@@ -44,7 +44,7 @@ type resources struct {
 	base
 	*store
 	mutex   sync.Mutex
-	account cloud.Account
+	account fakeaws.Account
 }
 
 func decode(s *structpb.Struct) (resource.PropertyMap, error) {
@@ -55,7 +55,7 @@ func encode(m resource.PropertyMap) (*structpb.Struct, error) {
 	return plugin.MarshalProperties(m, plugin.MarshalOptions{KeepUnknowns: true})
 }
 
-func (p *resources) in() cloud.Account {
+func (p *resources) in() fakeaws.Account {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return p.account
@@ -89,8 +89,8 @@ func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulu
 }
 
 // change is the type of a resource, what it was and what it is to be.
-func change(urn string, was, is *structpb.Struct) (known cloud.Type, olds, news resource.PropertyMap, err error) {
-	if known, err = cloud.TypeOf(string(resource.URN(urn).Type())); err != nil {
+func change(urn string, was, is *structpb.Struct) (known fakeaws.Type, olds, news resource.PropertyMap, err error) {
+	if known, err = fakeaws.TypeOf(string(resource.URN(urn).Type())); err != nil {
 		return known, nil, nil, status.Error(codes.Unimplemented, err.Error())
 	}
 	if olds, err = decode(was); err != nil {
@@ -112,12 +112,12 @@ func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumi
 		news[name] = olds[name]
 	}
 	news = known.Check(urn.Name(), suffix[:min(7, len(suffix))], news)
-	if urn.Type() == cloud.Image && !news["build"].ContainsUnknowns() {
+	if urn.Type() == fakeaws.Image && !news["build"].ContainsUnknowns() {
 		build := resource.PropertyMap{}
 		if news["build"].IsObject() {
 			build = maps.Clone(news["build"].ObjectValue())
 		}
-		digest, err := tasks.NewImage(p.root, deployed.NewValues(build)).Digest()
+		digest, err := tasks.NewImage(p.root, trace.NewValues(build)).Digest()
 		if err != nil {
 			return &pulumirpc.CheckResponse{Inputs: r.News, Failures: []*pulumirpc.CheckFailure{{Property: "build", Reason: err.Error()}}}, nil
 		}
@@ -151,7 +151,7 @@ func (p *resources) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirp
 
 func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	urn := resource.URN(r.Urn)
-	known, err := cloud.TypeOf(string(urn.Type()))
+	known, err := fakeaws.TypeOf(string(urn.Type()))
 	if err != nil {
 		return nil, status.Error(codes.Unimplemented, err.Error())
 	}
@@ -175,7 +175,7 @@ func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pu
 		return nil, err
 	}
 	if err := p.put(ctx, urn, id, outputs); err != nil {
-		if string(urn.Type()) == deployed.ServiceType {
+		if string(urn.Type()) == trace.ServiceType {
 			return nil, unsteady(id, properties, r.Properties, err)
 		}
 		return nil, err
@@ -196,7 +196,7 @@ func unsteady(id string, properties, inputs *structpb.Struct, reason error) erro
 }
 
 // preview leaves open what is only known once the resource is made.
-func preview(known cloud.Type, inputs resource.PropertyMap) *structpb.Struct {
+func preview(known fakeaws.Type, inputs resource.PropertyMap) *structpb.Struct {
 	outputs := maps.Clone(inputs)
 	for _, name := range known.Computed() {
 		if key := resource.PropertyKey(name); !outputs.HasValue(key) {
@@ -216,7 +216,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 	if err != nil {
 		return nil, err
 	}
-	if r.Preview && urn.Type() == cloud.Image {
+	if r.Preview && urn.Type() == fakeaws.Image {
 		return &pulumirpc.UpdateResponse{Properties: preview(known, news)}, nil // its digest is known once it is built
 	}
 	outputs, err := known.Update(p.in(), string(urn.Type()), urn.Name(), olds, news)
@@ -234,14 +234,14 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 
 // put makes a resource count: images are built and services run before they do.
 func (p *resources) put(ctx context.Context, urn resource.URN, id string, outputs resource.PropertyMap) error {
-	r := deployed.Resource{Type: string(urn.Type()), ID: id, Name: urn.Name(), Outputs: deployed.NewValues(outputs)}
+	r := trace.Resource{Type: string(urn.Type()), ID: id, Name: urn.Name(), Outputs: trace.NewValues(outputs)}
 	switch r.Type {
-	case cloud.Image:
+	case fakeaws.Image:
 		image := r.Outputs.Object("build")
 		if err := p.runner.Build(ctx, tasks.NewImage(p.root, image), image.Text("contextDigest")); err != nil {
 			return err
 		}
-	case deployed.ServiceType:
+	case trace.ServiceType:
 		if err := p.runner.Deploy(ctx, id, r.Name, r.Outputs); err != nil {
 			return fmt.Errorf("service %s: %w", r.Name, err)
 		}
@@ -267,9 +267,9 @@ func (p *resources) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*empt
 		return nil, err
 	}
 	typ := string(resource.URN(r.Urn).Type())
-	if typ == deployed.ServiceType {
+	if typ == trace.ServiceType {
 		p.runner.Remove(r.Id)
 	}
-	p.set.Remove(typ, r.Id, deployed.NewValues(olds))
+	p.set.Remove(typ, r.Id, trace.NewValues(olds))
 	return &emptypb.Empty{}, nil
 }

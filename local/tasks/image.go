@@ -17,7 +17,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
-	"private-api/local/deployed"
+	"private-api/trace"
 )
 
 // Image is what an image is built from: the inputs of pulumi-docker's image.
@@ -26,11 +26,11 @@ type Image struct {
 	Dockerfile string // file
 	platform   string
 	target     string
-	args       deployed.Values
+	args       trace.Values
 }
 
 // NewImage reads the input build. Relative paths count from root.
-func NewImage(root string, build deployed.Values) Image {
+func NewImage(root string, build trace.Values) Image {
 	from := func(path, otherwise string) string {
 		if path == "" {
 			path = otherwise

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"private-api/local/deployed"
+	"private-api/trace"
 )
 
 func write(t *testing.T, root string, files map[string]string) {
@@ -40,11 +40,11 @@ func buildContext(t *testing.T) string {
 	return root
 }
 
-var one = deployed.Values{"context": "apps", "dockerfile": "apps/one/Dockerfile", "platform": "linux/arm64"}
+var one = trace.Values{"context": "apps", "dockerfile": "apps/one/Dockerfile", "platform": "linux/arm64"}
 
 func TestDigest(t *testing.T) {
 	root := buildContext(t)
-	digest := func(build deployed.Values) string {
+	digest := func(build trace.Values) string {
 		t.Helper()
 		d, err := NewImage(root, build).Digest()
 		if err != nil || len(d) != 64 {
@@ -52,8 +52,8 @@ func TestDigest(t *testing.T) {
 		}
 		return d
 	}
-	with := func(key string, value any) deployed.Values {
-		v := deployed.Values{}
+	with := func(key string, value any) trace.Values {
+		v := trace.Values{}
 		for k, old := range one {
 			v[k] = old
 		}
@@ -80,7 +80,7 @@ func TestDigest(t *testing.T) {
 	if digest(one) != before {
 		t.Error("back to the same content, the digest is another one")
 	}
-	for name, build := range map[string]deployed.Values{
+	for name, build := range map[string]trace.Values{
 		"platform": with("platform", "linux/amd64"), "argument": with("args", map[string]any{"A": "1"}), "target": with("target", "debug"),
 	} {
 		if digest(build) == before {

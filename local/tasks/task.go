@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"private-api/local/deployed"
+	"private-api/trace"
 )
 
 // defaultStopTimeout is ECS's time between SIGTERM and SIGKILL, in seconds.
@@ -54,7 +54,7 @@ type task struct {
 
 // Picked is the target of one request.
 type Picked struct {
-	deployed.Target
+	trace.Target
 	Healthy   bool
 	Reason    string // why it is not healthy
 	Address   string // where it really listens
@@ -249,7 +249,7 @@ func (r *Runner) check(t *task) {
 }
 
 // probe is one health check. It takes the same way as a request: security groups can drop it.
-func (r *Runner) probe(ctx context.Context, t *task, settings deployed.Values) error {
+func (r *Runner) probe(ctx context.Context, t *task, settings trace.Values) error {
 	if stop := r.set.Check(t.targetGroup, t.target); stop != nil {
 		return errors.New(stop.Reason)
 	}

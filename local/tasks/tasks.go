@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"private-api/local/deployed"
+	"private-api/trace"
 )
 
 // Speed is how many times faster than on AWS health checks follow each other and targets are deregistered: half a second
@@ -24,7 +24,7 @@ const Speed = 60
 
 // Runner runs the services of one stack.
 type Runner struct {
-	set      *deployed.Set
+	set      *trace.Set
 	folder   string // for programs
 	log      io.Writer
 	patience time.Duration
@@ -53,7 +53,7 @@ type Options struct {
 }
 
 // New returns a runner for what is deployed in set.
-func New(set *deployed.Set, o Options) *Runner {
+func New(set *trace.Set, o Options) *Runner {
 	r := &Runner{
 		set: set, folder: o.Folder, log: &lines{to: o.Log}, patience: cmp.Or(o.Patience, 30*time.Second), planned: o.Planned,
 		interrupt: make(chan struct{}), programs: map[string]string{}, services: map[string]*service{},
@@ -138,7 +138,7 @@ type container struct {
 type plan struct {
 	container
 	targetGroup string // ARN, "" if none
-	target      deployed.Target
+	target      trace.Target
 }
 
 // service is an ECS service.
@@ -151,7 +151,7 @@ type service struct {
 // ones are drained (minimum healthy 100 %, maximum 200 %). If they do not get there, the new ones are stopped, the old
 // ones stay, and the error says why.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
-func (r *Runner) Deploy(ctx context.Context, arn, name string, outputs deployed.Values) error {
+func (r *Runner) Deploy(ctx context.Context, arn, name string, outputs trace.Values) error {
 	p, err := r.plan(name, outputs)
 	if err != nil {
 		return err
@@ -185,8 +185,8 @@ func (r *Runner) Deploy(ctx context.Context, arn, name string, outputs deployed.
 }
 
 // plan reads what the outputs of a service ask for.
-func (r *Runner) plan(name string, outputs deployed.Values) (plan, error) {
-	definition, ok := r.set.Find(deployed.TaskDefinitionType, outputs.Text("taskDefinition"))
+func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
+	definition, ok := r.set.Find(trace.TaskDefinitionType, outputs.Text("taskDefinition"))
 	if !ok {
 		return plan{}, fmt.Errorf("task definition %s is not there", outputs.Text("taskDefinition"))
 	}
@@ -199,7 +199,7 @@ func (r *Runner) plan(name string, outputs deployed.Values) (plan, error) {
 	}
 	c := containers[0]
 	network := outputs.Object("networkConfiguration")
-	target := deployed.Target{Service: name, Port: c.PortMappings[0].ContainerPort, Groups: network.Texts("securityGroups"), Subnets: network.Texts("subnets")}
+	target := trace.Target{Service: name, Port: c.PortMappings[0].ContainerPort, Groups: network.Texts("securityGroups"), Subnets: network.Texts("subnets")}
 	targetGroup := ""
 	for _, balancer := range outputs.Objects("loadBalancers") {
 		targetGroup = balancer.Text("targetGroupArn")
@@ -348,12 +348,12 @@ func (r *Runner) Targets(targetGroup string) (all, healthy int) {
 }
 
 // Target returns how a service appears to others, by its ARN; ok is false where it does not run.
-func (r *Runner) Target(arn string) (target deployed.Target, ok bool) {
+func (r *Runner) Target(arn string) (target trace.Target, ok bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	s := r.services[arn]
 	if s == nil || len(s.tasks) == 0 {
-		return deployed.Target{}, false
+		return trace.Target{}, false
 	}
 	return s.tasks[0].target, true
 }

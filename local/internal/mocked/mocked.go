@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"private-api/internal/recorder"
-	"private-api/local/cloud"
-	"private-api/local/deployed"
+	"private-api/internal/fakeaws"
+	"private-api/internal/testkit"
 	"private-api/local/tasks"
 	"private-api/producer"
 	"private-api/stack"
+	"private-api/trace"
 )
 
 // Root is the repository's.
@@ -43,41 +43,41 @@ func Root(t testing.TB) string {
 }
 
 // Deploy runs the program with a configuration, and returns what is deployed.
-func Deploy(t testing.TB, program stack.Program, config map[string]string) *deployed.Set {
+func Deploy(t testing.TB, program stack.Program, config map[string]string) *trace.Set {
 	t.Helper()
 	if program.Root == "" {
 		program.Root = Root(t)
 	}
-	values := map[string]string{"aws:region": cloud.Default.Region}
+	values := map[string]string{"aws:region": fakeaws.Default.Region}
 	for key, value := range config {
 		values["private-api:"+key] = value
 	}
-	r := &recorder.Recorder{}
+	r := &testkit.Recorder{}
 	if err := r.RunStack("local", program.Deploy, values); err != nil {
 		t.Fatal(err)
 	}
-	set := &deployed.Set{}
+	set := &trace.Set{}
 	for _, made := range r.Resources {
 		if made.ID != "" { // neither a component nor a provider
-			set.Put(deployed.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: deployed.NewValues(made.Outputs)})
+			set.Put(trace.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: trace.NewValues(made.Outputs)})
 		}
 	}
 	return set
 }
 
 // Start builds the images and runs the services of what is deployed; it ends them with the test.
-func Start(t testing.TB, set *deployed.Set, root string, o tasks.Options) *tasks.Runner {
+func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Runner {
 	t.Helper()
 	o.Folder = t.TempDir()
 	runner := tasks.New(set, o)
 	t.Cleanup(runner.Close)
-	for _, image := range set.Of(cloud.Image) {
+	for _, image := range set.Of(fakeaws.Image) {
 		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@sha256:")
 		if err := runner.Build(context.Background(), tasks.NewImage(root, image.Outputs.Object("build")), digest); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, service := range set.Of(deployed.ServiceType) {
+	for _, service := range set.Of(trace.ServiceType) {
 		if err := runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs); err != nil {
 			t.Fatal(err)
 		}

@@ -1,8 +1,8 @@
-// Package cloud is what AWS answers when it is asked to make the resources of this stack, without AWS: the ids, ARNs,
+// Package fakeaws is what AWS answers when it is asked to make the resources of this stack, without AWS: the ids, ARNs,
 // defaults and computed outputs of each resource type that the program uses, which changes need a replacement, and the
 // answers of the lookups. Everything is a function of what is asked for. A type or lookup that is not in the table is
 // an error that names it.
-package cloud
+package fakeaws
 
 import (
 	"crypto/sha256"
@@ -56,7 +56,7 @@ func words(s string) []string { return strings.Fields(s) }
 func TypeOf(token string) (Type, error) {
 	t, ok := types[token]
 	if !ok {
-		return Type{}, fmt.Errorf("the stand-in for AWS has no resource type %s; local/cloud/table.go lists those it has", token)
+		return Type{}, fmt.Errorf("the stand-in for AWS has no resource type %s; internal/fakeaws/table.go lists those it has", token)
 	}
 	return t, nil
 }

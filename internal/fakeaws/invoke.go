@@ -1,4 +1,4 @@
-package cloud
+package fakeaws
 
 import (
 	"fmt"
@@ -53,7 +53,7 @@ func Invoke(token string, args resource.PropertyMap) (resource.PropertyMap, erro
 func (in Account) Invoke(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
 	answer, ok := lookups[token]
 	if !ok {
-		return nil, fmt.Errorf("the stand-in for AWS has no lookup %s; local/cloud/invoke.go lists those it has", token)
+		return nil, fmt.Errorf("the stand-in for AWS has no lookup %s; internal/fakeaws/invoke.go lists those it has", token)
 	}
 	if token == "aws:ssm/getParameter:getParameter" && !args["name"].IsString() {
 		return nil, fmt.Errorf("%s: name is not set", token)

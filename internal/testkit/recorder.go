@@ -1,8 +1,8 @@
-// Package recorder runs the program on mocks and keeps what it registers: for
+// Package testkit runs the program on mocks and keeps what it registers: for
 // tests that look at resources without an engine or an account. Computed fields
 // come from the table of the local stand-in for AWS, which refuses what it does
 // not know.
-package recorder
+package testkit
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/local/cloud"
-	"private-api/local/network"
+	"private-api/internal/fakeaws"
+	"private-api/internal/fakeaws/network"
 )
 
 // Resource is one registered resource.
@@ -35,7 +35,7 @@ type Resource struct {
 // Recorder is a run's record. Replace, if set, changes the outputs of a resource.
 type Recorder struct {
 	Replace func(r *Resource, outputs resource.PropertyMap)
-	Account cloud.Account // default: cloud.Default
+	Account fakeaws.Account // default: fakeaws.Default
 
 	mu        sync.Mutex
 	ctx       *pulumi.Context
@@ -52,7 +52,7 @@ func (r *Recorder) Run(program pulumi.RunFunc, config map[string]string) error {
 // RunStack is Run for another stack.
 func (r *Recorder) RunStack(stack string, program pulumi.RunFunc, config map[string]string) error {
 	if r.Account.ID == "" {
-		r.Account = cloud.Default
+		r.Account = fakeaws.Default
 	}
 	r.Exports = map[string]any{}
 	return pulumi.RunErr(func(ctx *pulumi.Context) error {
@@ -106,7 +106,7 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		r.add(made)
 		return args.Name + "-id", args.Inputs, nil
 	}
-	id, outputs, err := cloud.Create(args.TypeToken, args.Name, args.Inputs)
+	id, outputs, err := fakeaws.Create(args.TypeToken, args.Name, args.Inputs)
 	if err != nil {
 		return "", nil, err
 	}

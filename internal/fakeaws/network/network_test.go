@@ -11,8 +11,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/local/cloud"
-	"private-api/local/network"
+	"private-api/internal/fakeaws"
+	"private-api/internal/fakeaws/network"
 )
 
 type recorder struct {
@@ -22,7 +22,7 @@ type recorder struct {
 }
 
 func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	return cloud.Invoke(args.Token, args.Args)
+	return fakeaws.Invoke(args.Token, args.Args)
 }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -46,7 +46,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	if !args.Custom {
 		return "", nil, nil
 	}
-	return cloud.Create(args.TypeToken, args.Name, args.Inputs)
+	return fakeaws.Create(args.TypeToken, args.Name, args.Inputs)
 }
 
 type group struct{ pulumi.ResourceState }

@@ -1,4 +1,4 @@
-package cloud
+package fakeaws
 
 // types says, for each resource type that the program uses, what AWS makes of it. Computed values and ids are
 // patterns: {id}, {name} (the physical name), {region}, {account}, {hexN} (N hex digits that are the resource's own;

@@ -1,6 +1,6 @@
-// Package deployed holds the resources as they are deployed, and finds the way that a request takes through them. What
+// Package trace holds the resources as they are deployed, and finds the way that a request takes through them. What
 // the program meant does not count here: only what reached the cloud.
-package deployed
+package trace
 
 import (
 	"cmp"
