@@ -45,7 +45,7 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, integration *apigatewayv2.Integration, opts ...pulumi.ResourceOption) error {
 	target := pulumi.Sprintf("integrations/%s", integration.ID())
 	route := &apigatewayv2.RouteArgs{ApiId: api.ID(), RouteKey: pulumi.String("ANY /{proxy+}"), Target: target}
-	switch args.Authorization.Type {
+	switch args.Authorization {
 	case AuthorizationNone:
 		route.AuthorizationType = pulumi.String("NONE")
 	case AuthorizationIAM:
@@ -56,8 +56,8 @@ func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.A
 			AuthorizerType:  pulumi.String("JWT"),
 			IdentitySources: pulumi.ToStringArray([]string{"$request.header.Authorization"}),
 			JwtConfiguration: apigatewayv2.AuthorizerJwtConfigurationArgs{
-				Issuer:    pulumi.String(args.Authorization.Issuer),
-				Audiences: pulumi.ToStringArray(args.Authorization.Audiences),
+				Issuer:    pulumi.String(args.JWT.Issuer),
+				Audiences: pulumi.ToStringArray(args.JWT.Audiences),
 			},
 		}, opts...)
 		if err != nil {
@@ -68,7 +68,7 @@ func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.A
 	if _, err := apigatewayv2.NewRoute(ctx, name, route, opts...); err != nil {
 		return fmt.Errorf("creating route: %w", err)
 	}
-	if args.Authorization.Type == AuthorizationNone || !args.CORS.enabled() {
+	if args.Authorization == AuthorizationNone || !args.CORS.enabled() {
 		return nil
 	}
 	// ANY catches the preflight too, which carries no credentials: without a

@@ -69,8 +69,8 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, urls pulumi.String
 		UserDataReplaceOnChange: pulumi.Bool(true),
 		Tags:                    pulumi.StringMap{"Name": pulumi.String(name + "-bastion")},
 	}
-	if args.Bastion.ssh() {
-		instance.KeyName = pulumi.String(args.Bastion.SSHKeyName)
+	if args.Bastion.SSH.enabled() {
+		instance.KeyName = pulumi.String(args.Bastion.SSH.KeyName)
 	}
 	bastion, err := ec2.NewInstance(ctx, name+"-bastion", instance, parent,
 		// Without its route, rules and role the first boot could neither install nor register.
@@ -111,7 +111,7 @@ func newBastionGroup(ctx *pulumi.Context, name string, b *Bastion, vpcID pulumi.
 		return nil, nil, err
 	}
 	rules := []pulumi.Resource{https}
-	for _, cidr := range b.SSHCidrs {
+	for _, cidr := range b.SSH.Cidrs {
 		rule, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-ssh-"+strings.ReplaceAll(cidr, "/", "-"), &vpc.SecurityGroupIngressRuleArgs{
 			SecurityGroupId: group.ID(),
 			CidrIpv4:        pulumi.String(cidr),

@@ -149,7 +149,7 @@ var steps = []step{
 	{name: "VPC link", replace: []string{"apigatewayv2/vpcLink producer"}, want: []string{
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer",
 	}, order: func(r record) { r.replaced("apigateway", "CreateVpcLink", "UpdateIntegration", "DeleteVpcLink") }},
-	{name: "SSH", set: settings{"sshKeyName": "key", "sshCidrs": []string{"192.0.2.0/24"}}, want: []string{
+	{name: "SSH", set: settings{"ssh": map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}}}, want: []string{
 		"create vpc/securityGroupIngressRule consumer-bastion-ssh-192.0.2.0-24", "replace ec2/instance consumer-bastion",
 	}, order: func(r record) {
 		for _, i := range r.some("ec2", "RunInstances") {

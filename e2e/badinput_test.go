@@ -25,12 +25,12 @@ var refusals = []refusal{
 		name: "several settings at once",
 		set: settings{
 			"cpu": 300, "producerVpcCidr": "10.1.0.0/16", "logRetentionDays": 31, "healthCheckTimeoutSeconds": 30,
-			"integrationTimeoutSeconds": 31, "authorization": "jwt", "sshKeyName": "key", "sshCidrs": []string{"0.0.0.0/0"},
+			"integrationTimeoutSeconds": 31, "authorization": "jwt", "ssh": map[string]any{"keyName": "key", "cidrs": []string{"0.0.0.0/0"}},
 		},
 		says: []string{
 			"the configuration of stack refused was refused, and nothing was changed",
 			"cpu", "300", "consumerVpcCidr", "10.1.0.0/16", "logRetentionDays", "31", "healthCheckTimeoutSeconds",
-			"integrationTimeoutSeconds", "jwtIssuer", "sshCidrs", "0.0.0.0/0",
+			"integrationTimeoutSeconds", "jwt.issuer", "ssh.cidrs", "0.0.0.0/0",
 		},
 	},
 	{name: "text for a number", set: settings{"desiredCount": "many"}, says: []string{"desiredCount", "must be of type 'integer'"}},

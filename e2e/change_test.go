@@ -88,22 +88,22 @@ var changes = []change{
 	{"open production", settings{"allowUnauthenticated": true}, nil},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
-	{"SSH", settings{"sshKeyName": "key", "sshCidrs": []string{"192.0.2.0/24"}}, []string{
+	{"SSH", settings{"ssh": map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}}}, []string{
 		"create vpc/securityGroupIngressRule consumer-bastion-ssh-192.0.2.0-24", "replace ec2/instance consumer-bastion",
 	}},
 	{"integration timeout", settings{"integrationTimeoutSeconds": 20}, []string{"update apigatewayv2/integration consumer"}},
-	{"throttle burst", settings{"throttleBurst": 50}, []string{"update apigatewayv2/stage consumer"}},
-	{"throttle rate", settings{"throttleRate": 50}, []string{"update apigatewayv2/stage consumer"}},
-	{"CORS", settings{"corsAllowOrigins": []string{"https://example.com"}}, []string{"update apigatewayv2/api consumer"}},
-	{"CORS methods", settings{"corsAllowOrigins": []string{"https://example.com"}, "corsAllowMethods": []string{"GET"}}, []string{"update apigatewayv2/api consumer"}},
-	{"CORS headers", settings{"corsAllowOrigins": []string{"https://example.com"}, "corsAllowHeaders": []string{"authorization"}}, []string{"update apigatewayv2/api consumer"}},
-	{"CORS max age", settings{"corsAllowOrigins": []string{"https://example.com"}, "corsMaxAgeSeconds": 60}, []string{"update apigatewayv2/api consumer"}},
+	{"throttle burst", settings{"throttle": map[string]any{"burst": 50}}, []string{"update apigatewayv2/stage consumer"}},
+	{"throttle rate", settings{"throttle": map[string]any{"rate": 50}}, []string{"update apigatewayv2/stage consumer"}},
+	{"CORS", settings{"cors": cors(nil)}, []string{"update apigatewayv2/api consumer"}},
+	{"CORS methods", settings{"cors": cors(settings{"allowMethods": []string{"GET"}})}, []string{"update apigatewayv2/api consumer"}},
+	{"CORS headers", settings{"cors": cors(settings{"allowHeaders": []string{"authorization"}})}, []string{"update apigatewayv2/api consumer"}},
+	{"CORS max age", settings{"cors": cors(settings{"maxAgeSeconds": 60})}, []string{"update apigatewayv2/api consumer"}},
 	{"IAM authorization", settings{"authorization": "iam"}, []string{"update apigatewayv2/route consumer"}},
-	{"JWT authorization", settings{"authorization": "jwt", "jwtIssuer": "https://issuer.example.com", "jwtAudiences": []string{"api"}}, []string{
+	{"JWT authorization", settings{"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}}}, []string{
 		"create apigatewayv2/authorizer consumer", "update apigatewayv2/route consumer",
 	}},
 	{"JWT authorization and CORS", settings{
-		"authorization": "jwt", "jwtIssuer": "https://issuer.example.com", "jwtAudiences": []string{"api"}, "corsAllowOrigins": []string{"https://example.com"},
+		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}}, "cors": cors(nil),
 	}, []string{
 		"create apigatewayv2/authorizer consumer", "update apigatewayv2/route consumer", "create apigatewayv2/route consumer-preflight", "update apigatewayv2/api consumer",
 	}},
@@ -124,6 +124,11 @@ var changes = []change{
 		"update servicediscovery/privateDnsNamespace producer", "update servicediscovery/service producer-{book,author}",
 	}},
 	{"allowed accounts", settings{"aws:allowedAccountIds": []string{"123456789012"}}, []string{"update pulumi:providers aws"}},
+}
+
+// cors are the settings of one origin, and more.
+func cors(more settings) map[string]any {
+	return settings{"allowOrigins": []string{"https://example.com"}}.with(more)
 }
 
 // one are settings of the service book.

@@ -52,7 +52,7 @@ func TestTraces(t *testing.T) {
 		"third service":  {nil, request{method: "POST", path: "/api/reviews/1"}},
 		"no rule":        {nil, request{method: "GET", path: "/api/nothing"}},
 		"no route":       {nil, request{method: "GET", path: "/"}},
-		"not authorized": {map[string]string{"authorization": "jwt", "jwtIssuer": "https://issuer.example.com", "jwtAudiences": `["api"]`}, request{method: "GET", path: "/api/books"}},
+		"not authorized": {map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}, request{method: "GET", path: "/api/books"}},
 		"service":        {nil, request{from: "book", to: "review"}},
 		"not allowed":    {nil, request{from: "author", to: "review"}},
 	} {

@@ -60,7 +60,7 @@ const keptImages = 30
 // newImage makes the service's repository and, unless the service names an
 // image, builds and pushes one. The repository is there in any case: a named
 // image may well be an earlier one of it.
-func newImage(ctx *pulumi.Context, d *deployment, in *surroundings, opts ...pulumi.ResourceOption) (*image, error) {
+func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.ResourceOption) (*image, error) {
 	repository, err := ecr.NewRepository(ctx, d.logical, &ecr.RepositoryArgs{
 		// Tasks run by digest, so a tag that moves changes nothing that runs. An
 		// immutable one would refuse to push content that was there before.

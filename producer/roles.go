@@ -25,19 +25,11 @@ func newRoles(ctx *pulumi.Context, d *deployment, account string, repositories p
 		return nil, err
 	}
 	r := &roles{}
-	for _, role := range []struct {
-		name, description string
-		made              **iam.Role
-	}{
-		{d.logical + "-execution", "ECS starts tasks of service " + d.Name, &r.execution},
-		{d.logical + "-task", "service " + d.Name + " at work", &r.task},
-	} {
-		*role.made, err = iam.NewRole(ctx, role.name, &iam.RoleArgs{
-			AssumeRolePolicy: pulumi.String(trust), Description: pulumi.String(role.description),
-		}, opts...)
-		if err != nil {
-			return nil, fmt.Errorf("creating role %s: %w", role.name, err)
-		}
+	if r.execution, err = newRole(ctx, d.logical+"-execution", "ECS starts tasks of service "+d.Name, trust, opts...); err != nil {
+		return nil, err
+	}
+	if r.task, err = newRole(ctx, d.logical+"-task", "service "+d.Name+" at work", trust, opts...); err != nil {
+		return nil, err
 	}
 	execution := pulumi.All(repositories, logs.Arn).ApplyT(func(v []any) (string, error) {
 		return policy.JSON(executionPolicy(v[0].([]string), v[1].(string), d.Secrets)...)
@@ -53,6 +45,14 @@ func newRoles(ctx *pulumi.Context, d *deployment, account string, repositories p
 		return nil, err
 	}
 	return r, r.attach(ctx, d.logical+"-task", r.task, pulumi.String(document), opts...)
+}
+
+func newRole(ctx *pulumi.Context, name, description, trust string, opts ...pulumi.ResourceOption) (*iam.Role, error) {
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{AssumeRolePolicy: pulumi.String(trust), Description: pulumi.String(description)}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating role %s: %w", name, err)
+	}
+	return role, nil
 }
 
 func (r *roles) attach(ctx *pulumi.Context, name string, role *iam.Role, document pulumi.StringInput, opts ...pulumi.ResourceOption) error {

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -11,35 +12,14 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/internal/policy"
 	"private-api/internal/securitygroup"
 )
 
-// Service is one service: an image that answers HTTP below a path. Adding one
-// takes one value of this type and a folder of its name in apps/, or the digest
-// of an image that exists already.
-type Service struct {
-	Name     string // lower-case letters, digits and hyphens; names the Cloud Map entry and the folder in apps/
-	Path     string // what it answers, such as /api/books; the load balancer sends it Path and all that starts with it
-	Priority int    // of its listener rule, 1 to 50000, lowest first; explicit, so that a new service renumbers no other
-	Port     int    // that the container listens on, default 8080; above 1023, as containers do not run as root
+// defaultPort is what a container listens on.
+const defaultPort = 8080
 
-	CPU          int    // CPU units, default Args.CPU
-	Memory       int    // MiB, default Args.Memory
-	DesiredCount int    // tasks, default Args.DesiredCount
-	Image        string // repository@sha256:... to run as it is; empty: built from apps/<Name>
-
-	Environment map[string]string  // variables of the container
-	Secrets     map[string]string  // variables whose value ECS reads at start: ARNs of SSM parameters or Secrets Manager secrets
-	TaskPolicy  []policy.Statement // what the running service may do in AWS; empty: nothing
-	AllowFrom   []string           // names of the services that may call this one by its Cloud Map name
-}
-
-// HealthPath is where a service says that it can work.
-func (s *Service) HealthPath() string { return s.Path + "/health" }
-
-// surroundings is what all services of a producer share.
-type surroundings struct {
+// shared is what all services of a producer use.
+type shared struct {
 	*Args
 	account  string
 	network  *network
@@ -61,7 +41,7 @@ type deployment struct {
 }
 
 // newServices makes all services. Their groups come first, as they name each other.
-func newServices(ctx *pulumi.Context, name string, in *surroundings, opts ...pulumi.ResourceOption) ([]*deployment, error) {
+func newServices(ctx *pulumi.Context, name string, in *shared, opts ...pulumi.ResourceOption) ([]*deployment, error) {
 	byName := map[string]*deployment{}
 	var all []*deployment
 	for _, s := range in.Services {
@@ -69,7 +49,7 @@ func newServices(ctx *pulumi.Context, name string, in *surroundings, opts ...pul
 		if err := ctx.RegisterComponentResource("private-api:producer:Service", d.logical, d, opts...); err != nil {
 			return nil, err
 		}
-		if err := d.open(ctx, in); err != nil {
+		if err := d.newSecurityGroup(ctx, in); err != nil {
 			return nil, err
 		}
 		byName[s.Name], all = d, append(all, d)
@@ -84,7 +64,7 @@ func newServices(ctx *pulumi.Context, name string, in *surroundings, opts ...pul
 		}
 	}
 	for _, d := range all {
-		if err := d.run(ctx, in); err != nil {
+		if err := d.newResources(ctx, in); err != nil {
 			return nil, fmt.Errorf("service %s: %w", d.Name, err)
 		}
 	}
@@ -92,19 +72,15 @@ func newServices(ctx *pulumi.Context, name string, in *surroundings, opts ...pul
 }
 
 func withDefaults(s Service, args *Args) Service {
-	for _, f := range []struct {
-		field *int
-		value int
-	}{{&s.Port, 8080}, {&s.CPU, args.CPU}, {&s.Memory, args.Memory}, {&s.DesiredCount, args.DesiredCount}} {
-		if *f.field == 0 {
-			*f.field = f.value
-		}
-	}
+	s.Port = cmp.Or(s.Port, defaultPort)
+	s.CPU = cmp.Or(s.CPU, args.CPU)
+	s.Memory = cmp.Or(s.Memory, args.Memory)
+	s.DesiredCount = cmp.Or(s.DesiredCount, args.DesiredCount)
 	return s
 }
 
-// open makes the security group: the load balancer in, AWS's endpoints out.
-func (d *deployment) open(ctx *pulumi.Context, in *surroundings) error {
+// newSecurityGroup makes the group of the tasks: the load balancer may come in, AWS's endpoints can be reached.
+func (d *deployment) newSecurityGroup(ctx *pulumi.Context, in *shared) error {
 	var err error
 	d.group, err = securitygroup.New(ctx, d.logical, "tasks of service "+d.Name+", reached by the load balancer", in.network.VpcId, pulumi.Parent(d))
 	if err != nil {
@@ -119,8 +95,8 @@ func (d *deployment) open(ctx *pulumi.Context, in *surroundings) error {
 	return err
 }
 
-// run makes everything else, from the repository to the ECS service.
-func (d *deployment) run(ctx *pulumi.Context, in *surroundings) error {
+// newResources makes everything else, from the repository to the ECS service.
+func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	parent := pulumi.Parent(d)
 	image, err := newImage(ctx, d, in, parent)
 	if err != nil {
@@ -141,7 +117,7 @@ func (d *deployment) run(ctx *pulumi.Context, in *surroundings) error {
 	if err != nil {
 		return err
 	}
-	targets, rule, err := d.route(ctx, in, parent)
+	targets, rule, err := d.newTargetGroup(ctx, in, parent)
 	if err != nil {
 		return err
 	}
@@ -169,7 +145,7 @@ func (d *deployment) run(ctx *pulumi.Context, in *surroundings) error {
 		logs,                // tasks may not create groups: they would not start
 	)
 	before = append(before, roles.policies...) // tasks could not pull their image
-	service, err := d.start(ctx, in, &starting{task: task, image: image, targets: targets, names: names, before: before}, parent)
+	service, err := d.newECSService(ctx, in, &ecsServiceNeeds{task, image, targets, names, before}, parent)
 	if err != nil {
 		return err
 	}
@@ -178,8 +154,8 @@ func (d *deployment) run(ctx *pulumi.Context, in *surroundings) error {
 	return ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceName": d.ServiceName, "imageDigest": d.ImageDigest})
 }
 
-// route makes the target group and the rule that sends the service's path there.
-func (d *deployment) route(ctx *pulumi.Context, in *surroundings, opts ...pulumi.ResourceOption) (*lb.TargetGroup, *lb.ListenerRule, error) {
+// newTargetGroup makes the target group, and the listener rule that sends the service's path there.
+func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, *lb.ListenerRule, error) {
 	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
 		VpcId:               in.network.VpcId,
 		TargetType:          pulumi.String("ip"), // Fargate tasks have an address, not an instance
@@ -202,7 +178,7 @@ func (d *deployment) route(ctx *pulumi.Context, in *surroundings, opts ...pulumi
 		ListenerArn: in.balancer.listener.Arn,
 		Priority:    pulumi.Int(d.Priority),
 		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
-			PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.ToStringArray([]string{d.Path + "*"})},
+			PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.ToStringArray([]string{d.pathPattern()})},
 		}},
 		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{Type: pulumi.String("forward"), TargetGroupArn: targets.Arn}},
 	}, opts...)
@@ -212,7 +188,8 @@ func (d *deployment) route(ctx *pulumi.Context, in *surroundings, opts ...pulumi
 	return targets, rule, nil
 }
 
-type starting struct {
+// ecsServiceNeeds is what an ECS service refers to, and what must exist before its tasks start.
+type ecsServiceNeeds struct {
 	task    *ecs.TaskDefinition
 	image   *image
 	targets *lb.TargetGroup
@@ -220,8 +197,7 @@ type starting struct {
 	before  []pulumi.Resource
 }
 
-// start makes the ECS service.
-func (d *deployment) start(ctx *pulumi.Context, in *surroundings, s *starting, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
+func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, s *ecsServiceNeeds, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
 	onError, err := d.explainFailure(ctx, in, s.image)
 	if err != nil {
 		return nil, err
@@ -266,7 +242,7 @@ func (d *deployment) start(ctx *pulumi.Context, in *surroundings, s *starting, o
 // explainFailure makes the hook that says why tasks did not start: the breaker
 // has nothing to roll a first deployment back to, and the provider only knows
 // that its wait is over.
-func (d *deployment) explainFailure(ctx *pulumi.Context, in *surroundings, image *image) ([]*pulumi.ErrorHook, error) {
+func (d *deployment) explainFailure(ctx *pulumi.Context, in *shared, image *image) ([]*pulumi.ErrorHook, error) {
 	if ctx.RunningWithMocks() { // which know no error hooks
 		return nil, nil
 	}

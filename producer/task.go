@@ -120,7 +120,7 @@ func secrets(m map[string]string) []secret {
 	return out
 }
 
-func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *surroundings, image *image, logs *cloudwatch.LogGroup, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
+func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, image *image, logs *cloudwatch.LogGroup, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
 	definitions := pulumi.All(image.reference, logs.Name).ApplyT(func(v []any) (string, error) {
 		return containerDefinitions(&d.Service, in.Args, v[0].(string), v[1].(string))
 	}).(pulumi.StringOutput)

@@ -1,139 +1,86 @@
 package stack
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"maps"
+	"net/netip"
 	"os"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
+	"private-api/consumer"
 	"private-api/internal/setting"
 	"private-api/producer"
 )
 
-// settings is the whole configuration of a stack, read once. The keys and their
-// defaults are those of the schema in Pulumi.yaml, which a test compares.
-type settings struct {
-	keys              []string // of this project that were read
-	region, profile   string
-	allowedAccountIDs []string
-	tags              map[string]string
-	production        bool
-
+// configuration is the whole configuration of a stack: its own settings, and
+// those of the two components.
+type configuration struct {
 	availabilityZones     []string
 	availabilityZoneCount int
-	producerVpcCidr       string
-	egress                string
-	spot                  bool
-	architecture          string
-	cpu, memory           int
-	desiredCount          int
-	services              map[string]override
+	allowedAccountIDs     []string
+	production            bool
+	allowUnauthenticated  bool
+	tags                  map[string]string
 
-	healthCheckInterval, healthCheckTimeout     int
-	deregistrationDelay, drainTime, stopTimeout int
-	waitForSteadyState                          bool
-	deploymentTimeout                           int
-	logRetentionDays                            int
-	deletionProtection                          bool
-
-	integrationTimeout                                   int
-	throttleBurst, throttleRate                          int
-	corsAllowOrigins, corsAllowMethods, corsAllowHeaders []string
-	corsMaxAge                                           int
-	authorization, jwtIssuer                             string
-	jwtAudiences                                         []string
-	allowUnauthenticated                                 bool
-
-	bastion         bool
-	consumerVpcCidr string
-	sshKeyName      string
-	sshCidrs        []string
+	producer *producer.Args
+	consumer *consumer.Args
 }
 
-// override is what the configuration changes about one service.
-type override struct {
-	Image        string            `json:"image"`
-	CPU          *int              `json:"cpu"`
-	Memory       *int              `json:"memory"`
-	DesiredCount *int              `json:"desiredCount"`
-	Environment  map[string]string `json:"environment"`
-	Secrets      map[string]string `json:"secrets"`
-}
-
-// reader reads settings, and collects what is malformed, which is another thing
-// than missing: a typo must not turn into a default.
-type reader struct {
-	*config.Config
-	problems setting.Problems
-	keys     []string // all that were asked for
-}
-
-func load(ctx *pulumi.Context) (*settings, setting.Problems) {
-	aws := &reader{Config: config.New(ctx, "aws")}
-	own := &reader{Config: config.New(ctx, "")}
-	c := &settings{
-		region:            aws.text("region", "us-west-2"),
-		profile:           aws.text("profile", ""),
-		allowedAccountIDs: aws.list("allowedAccountIds"),
-		production:        own.boolean("production", false),
-
-		availabilityZones:     own.list("availabilityZones"),
-		availabilityZoneCount: own.integer("availabilityZoneCount", 2),
-		producerVpcCidr:       own.text("producerVpcCidr", "10.0.0.0/16"),
-		egress:                own.text("egress", producer.EgressNat),
-		spot:                  own.boolean("spot", false),
-		architecture:          own.text("architecture", producer.ARM64),
-		cpu:                   own.integer("cpu", 256),
-		memory:                own.integer("memory", 512),
-		desiredCount:          own.integer("desiredCount", 2),
-
-		healthCheckInterval: own.integer("healthCheckIntervalSeconds", 30),
-		healthCheckTimeout:  own.integer("healthCheckTimeoutSeconds", 3),
-		deregistrationDelay: own.integer("deregistrationDelaySeconds", 30),
-		drainTime:           own.integer("drainSeconds", 5),
-		stopTimeout:         own.integer("stopTimeoutSeconds", 30),
-		waitForSteadyState:  own.boolean("waitForSteadyState", true),
-		deploymentTimeout:   own.integer("deploymentTimeoutMinutes", 10),
-		logRetentionDays:    own.integer("logRetentionDays", 30),
-		deletionProtection:  own.boolean("deletionProtection", false),
-
-		integrationTimeout:   own.integer("integrationTimeoutSeconds", 29),
-		throttleBurst:        own.integer("throttleBurst", 200),
-		throttleRate:         own.integer("throttleRate", 100),
-		corsAllowOrigins:     own.list("corsAllowOrigins"),
-		corsAllowMethods:     own.list("corsAllowMethods", "GET", "HEAD"),
-		corsAllowHeaders:     own.list("corsAllowHeaders"),
-		corsMaxAge:           own.integer("corsMaxAgeSeconds", 300),
-		authorization:        own.text("authorization", "none"),
-		jwtIssuer:            own.text("jwtIssuer", ""),
-		jwtAudiences:         own.list("jwtAudiences"),
-		allowUnauthenticated: own.boolean("allowUnauthenticated", false),
-
-		bastion:         own.boolean("bastion", true),
-		consumerVpcCidr: own.text("consumerVpcCidr", "10.1.0.0/16"),
-		sshKeyName:      own.text("sshKeyName", ""),
-		sshCidrs:        own.list("sshCidrs"),
+func newConfiguration(services []producer.Service, root string) *configuration {
+	c := &configuration{producer: &producer.Args{Services: slices.Clone(services), Root: root}, consumer: &consumer.Args{}}
+	for _, s := range services {
+		c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: s.Name, Path: s.Path})
 	}
-	own.object("services", "an object of services, each with any of image, cpu, memory, desiredCount, environment, secrets", &c.services)
-	own.object("tags", "an object of texts", &c.tags)
-	c.keys = own.keys
-	problems := append(aws.problems, own.problems...)
-	return c, append(problems, unknownKeys(ctx.Project(), aws.keys, own.keys)...)
+	return c
+}
+
+// Declare declares the settings of the stack, and has the components declare theirs.
+func (c *configuration) Declare(s *setting.Set) {
+	c.producer.Declare(s)
+	c.consumer.Declare(s)
+	setting.Var(s, &c.availabilityZones, "availabilityZones", nil, "Names of two zones or more; empty takes the first ones that have VPC links", setting.Fixed)
+	setting.Var(s, &c.availabilityZoneCount, "availabilityZoneCount", 2, "How many zones to take if availabilityZones is empty", setting.Fixed,
+		setting.Between(2, 6, "zones"))
+	setting.Var(s, &c.allowedAccountIDs, "aws:allowedAccountIds", nil, "AWS accounts that the stack may be in; empty allows all", setting.Nothing)
+	setting.Var(s, &c.production, "production", false, "Mark the stack as production, which refuses authorization none", setting.Nothing)
+	setting.Var(s, &c.allowUnauthenticated, "allowUnauthenticated", false, "Let a production stack offer its API to everyone", setting.Nothing)
+	setting.Var(s, &c.tags, "tags", nil, "Tags for every resource, besides Project and Stack", "in place, everywhere")
+}
+
+// read fills the configuration and returns everything that is wrong with it.
+func (c *configuration) read(ctx *pulumi.Context) setting.Problems {
+	problems := setting.Read(c, func(key string) (any, bool) {
+		namespace, name, found := strings.Cut(key, ":")
+		if !found {
+			namespace, name = "", key
+		}
+		value, err := config.New(ctx, namespace).Try(name)
+		return setting.Raw(value), err == nil
+	})
+	problems = append(problems, c.unknownKeys(ctx.Project())...)
+	return append(problems, c.validate()...)
 }
 
 // unknownKeys finds what is set and never read. The Go SDK does not list keys;
 // the language host of `pulumi up` hands all of them over in the environment.
-func unknownKeys(project string, aws, own []string) setting.Problems {
+func (c *configuration) unknownKeys(project string) setting.Problems {
 	var all map[string]string
 	if json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &all) != nil {
 		return nil
+	}
+	var own, aws []string
+	for _, d := range declarations() {
+		if name, ok := strings.CutPrefix(d.Key, "aws:"); ok {
+			aws = append(aws, name)
+		} else {
+			own = append(own, d.Key)
+		}
 	}
 	var p setting.Problems
 	for _, key := range slices.Sorted(maps.Keys(all)) {
@@ -148,60 +95,63 @@ func unknownKeys(project string, aws, own []string) setting.Problems {
 	return p
 }
 
-// get returns the text of a setting, and whether there is one.
-func (r *reader) get(key string) (string, bool) {
-	r.keys = append(r.keys, key)
-	value, err := r.Try(key)
-	return value, !errors.Is(err, config.ErrMissingVar) && err == nil
+// declarations are all settings, each once, although the components share some.
+func declarations() []setting.Declaration {
+	var all []setting.Declaration
+	for _, d := range setting.List(newConfiguration([]producer.Service{{Name: "<name>"}}, "")) {
+		if !slices.ContainsFunc(all, func(other setting.Declaration) bool { return other.Key == d.Key }) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
-func (r *reader) text(key, missing string) string {
-	if value, ok := r.get(key); ok {
-		return value
+// zoneCount is how many zones the stack will be in.
+func (c *configuration) zoneCount() int {
+	if n := len(c.availabilityZones); n > 0 {
+		return n
 	}
-	return missing
+	return c.availabilityZoneCount
 }
 
-func (r *reader) integer(key string, missing int) int {
-	value, ok := r.get(key)
-	if !ok {
-		return missing
+// validate returns what is wrong with the values that were read.
+func (c *configuration) validate() setting.Problems {
+	problems := append(c.producer.Validate(producerName, c.zoneCount()), c.consumer.Validate()...)
+	if zones := slices.Compact(slices.Sorted(slices.Values(c.availabilityZones))); len(zones) != len(c.availabilityZones) || len(zones) == 1 {
+		problems.Add("availabilityZones", c.availabilityZones, "two or more different zones, or none to take those that have VPC links")
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		r.problems.Add(key, value, "a whole number")
-		return missing
+	if c.production && c.consumer.Authorization == consumer.AuthorizationNone && !c.allowUnauthenticated {
+		problems.Add("authorization", c.consumer.Authorization, "iam or jwt while production is true; set allowUnauthenticated to offer the API to everyone")
 	}
-	return n
+	left, err1 := netip.ParsePrefix(c.producer.VpcCidr)
+	right, err2 := netip.ParsePrefix(c.consumer.Bastion.VpcCidr)
+	if c.consumer.Bastion.Enabled && err1 == nil && err2 == nil && left.Overlaps(right) {
+		problems.Add("consumerVpcCidr", c.consumer.Bastion.VpcCidr, "a range that does not overlap producerVpcCidr (%s)", c.producer.VpcCidr)
+	}
+	return append(problems, c.validateTags()...)
 }
 
-func (r *reader) boolean(key string, missing bool) bool {
-	value, ok := r.get(key)
-	if !ok {
-		return missing
-	}
-	if value != "true" && value != "false" {
-		r.problems.Add(key, value, "true or false")
-		return missing
-	}
-	return value == "true"
-}
+// maxTags leaves room for the program's own of the 50 that AWS allows:
+// https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+const maxTags = 40
 
-func (r *reader) list(key string, missing ...string) []string {
-	out := missing
-	r.object(key, "a list of texts", &out)
-	return out
-}
+var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
-// object decodes a structured setting strictly: a field that is not known is refused.
-func (r *reader) object(key, allowed string, into any) {
-	value, ok := r.get(key)
-	if !ok {
-		return
+func (c *configuration) validateTags() (problems setting.Problems) {
+	if len(c.tags) > maxTags {
+		problems.Add("tags", len(c.tags), "%d tags at most", maxTags)
 	}
-	d := json.NewDecoder(bytes.NewBufferString(value))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		r.problems.Add(key, value, "%s (%v)", allowed, err)
+	// In lower case: IAM takes keys that differ only in case for one and the same.
+	seen := map[string]bool{"project": true, "stack": true, "name": true}
+	for _, key := range slices.Sorted(maps.Keys(c.tags)) {
+		lower := strings.ToLower(key)
+		if key == "" || len(key) > 128 || !tagText.MatchString(key) || strings.HasPrefix(lower, "aws:") || seen[lower] {
+			problems.Add("tags", key, "1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:, each once, and not Name, Project or Stack, which the program sets")
+		}
+		seen[lower] = true
+		if value := c.tags[key]; len(value) > 256 || !tagText.MatchString(value) {
+			problems.Add(fmt.Sprintf("tags.%s", key), value, "up to 256 letters, digits, spaces and _.:/=+-@")
+		}
 	}
+	return problems
 }

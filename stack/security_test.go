@@ -76,7 +76,7 @@ func TestSecurityGroups(t *testing.T) {
 			"out producer-book -> producer-endpoints tcp 443", "in producer-endpoints <- producer-book tcp 443", "out producer-book -> producer-s3 (prefix list) tcp 443",
 			"out producer-author -> producer-endpoints tcp 443", "in producer-endpoints <- producer-author tcp 443", "out producer-author -> producer-s3 (prefix list) tcp 443",
 		})},
-		{"SSH", map[string]string{"sshKeyName": "me", "sshCidrs": `["203.0.113.0/24","198.51.100.7/32"]`}, nil, slices.Concat(base, nat, []string{
+		{"SSH", map[string]string{"ssh": `{"keyName":"me","cidrs":["203.0.113.0/24","198.51.100.7/32"]}`}, nil, slices.Concat(base, nat, []string{
 			"in consumer-bastion <- 203.0.113.0/24 tcp 22", "in consumer-bastion <- 198.51.100.7/32 tcp 22",
 		})},
 		{"author calls book", nil, []producer.Service{
@@ -363,13 +363,13 @@ func TestControls(t *testing.T) {
 }
 
 func TestAuthorization(t *testing.T) {
-	jwt := map[string]string{"authorization": "jwt", "jwtIssuer": "https://issuer.example.com", "jwtAudiences": `["api"]`}
+	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
 	with := func(extra map[string]string) map[string]string {
 		out := maps.Clone(jwt)
 		maps.Copy(out, extra)
 		return out
 	}
-	cors := map[string]string{"corsAllowOrigins": `["https://www.example.com"]`}
+	cors := map[string]string{"cors": `{"allowOrigins":["https://www.example.com"]}`}
 	for _, test := range []struct {
 		name     string
 		settings map[string]string

@@ -146,7 +146,7 @@ func TestOutputs(t *testing.T) {
 	}{
 		{nil, []string{"apiEndpoint", "bastionConnect", "bastionId", "clusterName", "imageDigests", "serviceNames", "serviceUrls"}},
 		{map[string]string{"bastion": "false"}, []string{"apiEndpoint", "clusterName", "imageDigests", "serviceNames", "serviceUrls"}},
-		{map[string]string{"sshKeyName": "me", "sshCidrs": `["203.0.113.0/24"]`},
+		{map[string]string{"ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
 			[]string{"apiEndpoint", "bastionConnect", "bastionId", "bastionPublicIp", "clusterName", "imageDigests", "serviceNames", "serviceUrls"}},
 	} {
 		r := deploy(t, test.settings)

@@ -1,12 +1,16 @@
-// Package setting is how the program refuses bad input: every error names the
-// setting, the value it has and what is allowed, and all of them come at once.
+// Package setting holds the settings of the program: each is declared once, by
+// the component that it belongs to. From the declarations come the reading of
+// the configuration, the refusals, the schema in Pulumi.yaml and the table in
+// docs/settings.md. A refusal names the setting, its value and what is allowed,
+// and all refusals come at once.
 package setting
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
+	"strings"
 )
 
 // Problem is one refused setting. It is an error.
@@ -36,34 +40,16 @@ func (p *Problems) Add(key string, value any, allowed string, args ...any) {
 	*p = append(*p, &Problem{Key: key, Value: value, Allowed: fmt.Sprintf(allowed, args...)})
 }
 
-// Range records a problem unless lowest <= value <= highest. The unit is part
-// of the message ("seconds", "days"), or empty.
-func (p *Problems) Range(key string, value, lowest, highest int, unit string) {
-	if value < lowest || value > highest {
-		if unit != "" {
-			unit = " " + unit
-		}
-		p.Add(key, value, "%d to %d%s", lowest, highest, unit)
-	}
-}
-
-// Err joins the problems into one error; nil where there is none.
+// Err joins the problems into one error, sorted by key, each once. It is nil if
+// there is no problem.
 func (p Problems) Err() error {
-	errs := make([]error, len(p))
-	for i, problem := range p {
-		errs[i] = problem
+	var lines []string
+	for _, problem := range p {
+		lines = append(lines, problem.Error())
 	}
-	return errors.Join(errs...)
-}
-
-// VpcCidr parses the IPv4 address range of a VPC and records a problem where it
-// is none, or is larger than AWS allows (/16), or smaller than longest.
-// Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
-func (p *Problems) VpcCidr(key, value string, longest int) (netip.Prefix, bool) {
-	prefix, err := netip.ParsePrefix(value)
-	if err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() || prefix.Bits() < 16 || prefix.Bits() > longest {
-		p.Add(key, value, "an IPv4 range between /16 and /%d without host bits, such as 10.0.0.0/16", longest)
-		return netip.Prefix{}, false
+	slices.Sort(lines)
+	if lines = slices.Compact(lines); len(lines) == 0 {
+		return nil
 	}
-	return prefix, true
+	return errors.New(strings.Join(lines, "\n"))
 }

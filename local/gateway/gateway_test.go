@@ -373,7 +373,7 @@ func TestNeverHealthy(t *testing.T) {
 }
 
 func TestAuthorizationAndCORS(t *testing.T) {
-	cors := map[string]string{"corsAllowOrigins": `["https://ui.example.com"]`, "corsAllowMethods": `["GET"]`, "corsAllowHeaders": `["authorization"]`, "corsMaxAgeSeconds": "60"}
+	cors := map[string]string{"cors": `{"allowOrigins":["https://ui.example.com"],"allowMethods":["GET"],"allowHeaders":["authorization"],"maxAgeSeconds":60}`}
 	with := func(more map[string]string) map[string]string {
 		for key, value := range cors {
 			more[key] = value
@@ -381,7 +381,7 @@ func TestAuthorizationAndCORS(t *testing.T) {
 		return more
 	}
 	preflight := http.Header{"Origin": {"https://ui.example.com"}, "Access-Control-Request-Method": {"GET"}}
-	jwt := with(map[string]string{"authorization": "jwt", "jwtIssuer": "https://issuer.example.com", "jwtAudiences": `["api"]`})
+	jwt := with(map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`})
 	for name, test := range map[string]struct {
 		config map[string]string
 		method string
@@ -411,7 +411,7 @@ func TestAuthorizationAndCORS(t *testing.T) {
 
 // The API puts its own headers in the place of the service's.
 func TestCORSOfTheService(t *testing.T) {
-	s := start(t, map[string]string{"corsAllowOrigins": `["https://ui.example.com"]`, "corsAllowMethods": `["GET"]`})
+	s := start(t, map[string]string{"cors": `{"allowOrigins":["https://ui.example.com"],"allowMethods":["GET"]}`})
 	for origin, want := range map[string]string{"https://ui.example.com": "https://ui.example.com", "https://x.example.com": ""} {
 		response, body := s.do(t, "GET", "/api/echo/", http.Header{"Origin": {origin}})
 		if got := response.Header.Get("Access-Control-Allow-Origin"); got != want || response.StatusCode != 200 {

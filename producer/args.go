@@ -1,0 +1,306 @@
+package producer
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"private-api/internal/policy"
+	"private-api/internal/setting"
+)
+
+// Args says what to make. Start from DefaultArgs. Declare says what each
+// setting means and allows; the comments here give the units.
+type Args struct {
+	Region, Profile  string
+	VpcCidr          string
+	Egress           string // EgressNat, EgressNatPerZone or EgressEndpoints
+	Spot             bool
+	Architecture     string // ARM64 or X86_64
+	LogRetentionDays int
+
+	CPU          int // of a task, in CPU units: 1024 are one vCPU
+	Memory       int // of a task, in MiB
+	DesiredCount int // of tasks
+
+	HealthCheckInterval int // seconds
+	HealthCheckTimeout  int // seconds
+	DeregistrationDelay int // seconds
+	DrainTime           int // seconds
+	StopTimeout         int // seconds
+
+	WaitForSteadyState bool
+	DeploymentTimeout  int // minutes
+	DeletionProtection bool
+
+	AvailabilityZones []string // names of two zones or more that have VPC links; see ChooseZones
+	Root              string   // folder that holds the build context, apps/
+	Services          []Service
+}
+
+// Ways of the private subnets to AWS.
+const (
+	EgressNat        = "nat"
+	EgressNatPerZone = "nat-per-zone"
+	EgressEndpoints  = "endpoints"
+)
+
+// CPU architectures of images and tasks.
+const (
+	ARM64  = "arm64"
+	X86_64 = "x86_64"
+)
+
+// Service is one service: an image that answers HTTP below a path. A new one
+// takes one value of this type, and a folder of its name in apps/ or the digest
+// of an image that exists already.
+type Service struct {
+	Name     string // lower-case letters, digits and hyphens; names the Cloud Map entry and the folder in apps/
+	Path     string // what it answers, such as /api/books; the load balancer sends it Path and all that starts with it
+	Priority int    // of its listener rule, 1 to 50000, lowest first; explicit, so that a new service renumbers no other
+	Port     int    // that the container listens on, default 8080; above 1023, as containers do not run as root
+
+	CPU          int    // CPU units, default Args.CPU
+	Memory       int    // MiB, default Args.Memory
+	DesiredCount int    // tasks, default Args.DesiredCount
+	Image        string // repository@sha256:... to run as it is; empty: built from apps/
+
+	Environment map[string]string  // variables of the container
+	Secrets     map[string]string  // variables that ECS reads at start: ARNs of SSM parameters or Secrets Manager secrets
+	TaskPolicy  []policy.Statement // what the running service may do in AWS; empty: nothing
+	AllowFrom   []string           // names of the services that may call this one by its Cloud Map name
+}
+
+// HealthPath is where a service says that it can work.
+func (s *Service) HealthPath() string { return s.Path + "/health" }
+
+// pathPattern is what the listener rule matches.
+func (s *Service) pathPattern() string { return s.Path + "*" }
+
+// DefaultArgs has each setting at its default. AvailabilityZones, Root and
+// Services have none.
+func DefaultArgs() *Args {
+	a := &Args{}
+	setting.SetDefaults(a)
+	return a
+}
+
+// Limits of AWS.
+const (
+	maxTargetGroupName = 32    // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
+	pulumiSuffix       = 8     // "-" and seven random digits, which Pulumi puts behind a logical name
+	maxPriority        = 50000 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
+	maxPathPattern     = 128   // characters: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html
+	maxStopTimeout     = 120   // seconds on Fargate: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
+	maxTasks           = 5000  // of a service: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+	longestSubnet      = 27    // smallest subnet of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+)
+
+// fargateMemory lists the memory in MiB that Fargate allows for a task's CPU units.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+var fargateMemory = map[int][]int{
+	256:   {512, 1024, 2048},
+	512:   steps(1024, 4096, 1024),
+	1024:  steps(2048, 8192, 1024),
+	2048:  steps(4096, 16384, 1024),
+	4096:  steps(8192, 30720, 1024),
+	8192:  steps(16384, 61440, 4096),
+	16384: steps(32768, 122880, 8192),
+}
+
+func steps(from, to, by int) []int {
+	var out []int
+	for n := from; n <= to; n += by {
+		out = append(out, n)
+	}
+	return out
+}
+
+// Declare declares the settings of the producer.
+func (a *Args) Declare(s *setting.Set) {
+	setting.Region(s, &a.Region)
+	setting.Profile(s, &a.Profile)
+	setting.Var(s, &a.VpcCidr, "producerVpcCidr", "10.0.0.0/16", "IPv4 range of the producer's VPC, /16 to /25 with two zones", setting.Fixed)
+	setting.Var(s, &a.Egress, "egress", EgressNat,
+		"Way of the tasks to AWS: one NAT gateway, one in each zone, or interface endpoints without NAT",
+		"in place; the new way out is there before the old one goes", setting.OneOf(EgressNat, EgressNatPerZone, EgressEndpoints))
+	setting.Var(s, &a.Spot, "spot", false, "Run the tasks on Fargate Spot, which is cheaper and may stop them at two minutes' notice", setting.Rolling)
+	setting.Var(s, &a.Architecture, "architecture", ARM64, "CPU of images and tasks", setting.Rolling, setting.OneOf(ARM64, X86_64))
+	cpu := setting.OneOf(slices.Sorted(maps.Keys(fargateMemory))...)
+	setting.Var(s, &a.CPU, "cpu", 256, "CPU units of a task; 1024 are one vCPU", setting.Rolling, cpu)
+	setting.Var(s, &a.Memory, "memory", 512, "Memory of a task in MiB, as Fargate allows it with cpu", setting.Rolling)
+	setting.Var(s, &a.DesiredCount, "desiredCount", 2, "Tasks of each service", setting.Rolling, setting.Between(1, maxTasks, "tasks"))
+	setting.Object(s, "services", "What differs for single services, by name", func(s *setting.Set) {
+		for i := range a.Services {
+			service := &a.Services[i]
+			setting.Object(s, service.Name, "", func(s *setting.Set) { service.declare(s, cpu) })
+		}
+	})
+	setting.Var(s, &a.HealthCheckInterval, "healthCheckIntervalSeconds", 30, "Seconds between two health checks of a target", setting.Rolling,
+		setting.Between(5, 300, "seconds"))
+	setting.Var(s, &a.HealthCheckTimeout, "healthCheckTimeoutSeconds", 3,
+		"Seconds after which a health check without an answer has failed; less than the interval", setting.InPlace, setting.Between(2, 120, "seconds"))
+	setting.Var(s, &a.DeregistrationDelay, "deregistrationDelaySeconds", 30,
+		"Seconds that the load balancer gives requests to finish before it lets a task go", setting.InPlace, setting.Between(0, 3600, "seconds"))
+	setting.Var(s, &a.DrainTime, "drainSeconds", 5, "Seconds that a service goes on serving after SIGTERM; at least two less than stopTimeoutSeconds",
+		setting.Rolling, setting.Between(0, maxStopTimeout-2, "seconds"))
+	setting.Var(s, &a.StopTimeout, "stopTimeoutSeconds", 30, "Seconds between SIGTERM and SIGKILL", setting.Rolling,
+		setting.Between(2, maxStopTimeout, "seconds"))
+	setting.Var(s, &a.WaitForSteadyState, "waitForSteadyState", true, "Let the update wait until the tasks run, and fail if they do not", setting.Rolling)
+	setting.Var(s, &a.DeploymentTimeout, "deploymentTimeoutMinutes", 10, "Minutes that an update waits for the tasks of a service", setting.Nothing,
+		setting.Between(1, 60, "minutes"))
+	setting.LogRetentionDays(s, &a.LogRetentionDays)
+	setting.Var(s, &a.DeletionProtection, "deletionProtection", false, "Refuse to delete the load balancer and the image repositories", setting.InPlace)
+}
+
+// declare declares what the configuration may say about one service. What Go
+// says about it is the default.
+func (s *Service) declare(set *setting.Set, cpu setting.Allowed[int]) {
+	const rolling = "rolling deployment of that service"
+	setting.Var(set, &s.Image, "image", s.Image, "Image to run instead of building one", rolling,
+		setting.Must("repository@sha256:DIGEST with 64 hexadecimal digits; a tag could be moved to another image", imageDigest.MatchString))
+	setting.Var(set, &s.CPU, "cpu", s.CPU, "CPU units of a task", rolling, cpu)
+	setting.Var(set, &s.Memory, "memory", s.Memory, "Memory of a task in MiB", rolling)
+	setting.Var(set, &s.DesiredCount, "desiredCount", s.DesiredCount, "Tasks", rolling, setting.Between(1, maxTasks, "tasks"))
+	setting.Var(set, &s.Environment, "environment", s.Environment, "Variables of the container, added to those in Go", rolling)
+	setting.Var(set, &s.Secrets, "secrets", s.Secrets, "Variables that ECS reads at start, as ARNs of SSM parameters or Secrets Manager secrets", rolling)
+}
+
+var (
+	serviceName  = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+	servicePath  = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+	imageDigest  = regexp.MustCompile(`^[a-zA-Z0-9][^@\s]*@sha256:[0-9a-f]{64}$`)
+	secretArn    = regexp.MustCompile(`^arn:aws[a-z-]*:(ssm:[a-z0-9-]+:\d{12}:parameter/.+|secretsmanager:[a-z0-9-]+:\d{12}:secret:.+)$`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// ownVariables are set by the program itself.
+var ownVariables = []string{"DRAIN_DELAY", "IMAGE_DIGEST", "PORT", "SHUTDOWN_TIMEOUT"}
+
+// maxServiceName is how long the name of a service of this producer may be: the
+// name of its target group must hold both, and Pulumi's suffix.
+func maxServiceName(producer string) int {
+	return maxTargetGroupName - pulumiSuffix - len(producer) - 1
+}
+
+// Validate returns what is wrong with the arguments of a producer of that name
+// in so many zones; nil if they are valid. The zones themselves, which are looked
+// up, are for New to check.
+func (a *Args) Validate(name string, zones int) setting.Problems {
+	p := setting.Check(a)
+	// Each zone's part is halved into a public and a private subnet.
+	p.VpcCidr("producerVpcCidr", a.VpcCidr, longestSubnet-1-bits.Len(uint(max(zones, 1)-1)))
+	if a.HealthCheckTimeout >= a.HealthCheckInterval {
+		p.Add("healthCheckTimeoutSeconds", a.HealthCheckTimeout, "less than healthCheckIntervalSeconds (%d)", a.HealthCheckInterval)
+	}
+	if latest := a.StopTimeout - 1 - int(shutdownMargin.Seconds()); a.DrainTime > latest {
+		p.Add("drainSeconds", a.DrainTime, "0 to %d seconds: less than stopTimeoutSeconds (%d) by two, in which the service shuts down", latest, a.StopTimeout)
+	}
+	validateMemory(&p, "", a.CPU, a.Memory)
+	a.validateServices(&p, name)
+	return p
+}
+
+func (a *Args) validateZones() (p setting.Problems) {
+	if zones := slices.Compact(slices.Sorted(slices.Values(a.AvailabilityZones))); len(zones) < 2 || len(zones) != len(a.AvailabilityZones) {
+		p.Add("availabilityZones", a.AvailabilityZones, "two or more different zones, as the load balancer needs two")
+	}
+	return p
+}
+
+func (a *Args) validateServices(p *setting.Problems, producer string) {
+	if len(a.Services) == 0 {
+		p.Add("services", nil, "one service or more")
+	}
+	names, priorities := map[string]bool{}, map[int]string{}
+	for _, s := range a.Services {
+		names[s.Name] = true
+	}
+	for i, s := range a.Services {
+		key := "services." + s.Name + "."
+		if limit := maxServiceName(producer); len(s.Name) > limit || !serviceName.MatchString(s.Name) {
+			p.Add("services.name", s.Name, "1 to %d lower-case letters, digits and inner hyphens, a letter first", limit)
+		}
+		if !servicePath.MatchString(s.Path) || len(s.pathPattern()) > maxPathPattern {
+			p.Add(key+"path", s.Path, "a path such as /api/books: no slash at the end, no wildcards, at most %d characters", maxPathPattern-1)
+		}
+		for _, other := range a.Services[:i] {
+			if s.Name == other.Name {
+				p.Add("services.name", s.Name, "a name that no other service has")
+			}
+			if strings.HasPrefix(s.Path, other.Path) || strings.HasPrefix(other.Path, s.Path) {
+				p.Add(key+"path", s.Path, "a path that does not start with, or begin, that of service %s (%s): the rule of one would take the other's requests", other.Name, other.Path)
+			}
+		}
+		if s.Priority < 1 || s.Priority > maxPriority {
+			p.Add(key+"priority", s.Priority, "1 to %d", maxPriority)
+		}
+		if other, taken := priorities[s.Priority]; taken {
+			p.Add(key+"priority", s.Priority, "a priority that no other service has; %s has it", other)
+		}
+		priorities[s.Priority] = s.Name
+		if port := cmp.Or(s.Port, defaultPort); port < 1024 || port > 65535 {
+			p.Add(key+"port", s.Port, "1024 to 65535")
+		}
+		if s.CPU != 0 || s.Memory != 0 {
+			validateMemory(p, key, cmp.Or(s.CPU, a.CPU), cmp.Or(s.Memory, a.Memory))
+		}
+		a.validateImage(p, &s, key+"image")
+		validateVariables(p, &s, key)
+		for j, caller := range s.AllowFrom {
+			if caller == s.Name || !names[caller] || slices.Contains(s.AllowFrom[:j], caller) {
+				p.Add(key+"allowFrom", caller, "the name of another service, each once")
+			}
+		}
+	}
+}
+
+func (a *Args) validateImage(p *setting.Problems, s *Service, key string) {
+	if s.Image != "" {
+		if m := ecrImage.FindStringSubmatch(s.Image); a.Egress == EgressEndpoints && (m == nil || m[2] != a.Region) {
+			p.Add(key, s.Image, "an image in ECR of region %s, as egress %q reaches nothing else", a.Region, EgressEndpoints)
+		}
+		return
+	}
+	for _, file := range []string{dockerfile(s.Name), dockerfile(s.Name) + ".dockerignore"} {
+		if _, err := os.Stat(filepath.Join(a.Root, filepath.FromSlash(file))); err != nil {
+			p.Add(key, nil, "repository@sha256:..., or a file %s to build one from", file)
+		}
+	}
+}
+
+func validateVariables(p *setting.Problems, s *Service, key string) {
+	for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
+		switch {
+		case slices.Contains(ownVariables, name):
+			p.Add(key+"environment", name, "any variable but %s, which the program sets", strings.Join(ownVariables, ", "))
+		case !variableName.MatchString(name):
+			p.Add(key+"environment", name, "letters, digits and underscores, no digit first")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
+		_, taken := s.Environment[name]
+		switch {
+		case taken || slices.Contains(ownVariables, name):
+			p.Add(key+"secrets", name, "a variable that is not set otherwise")
+		case !variableName.MatchString(name):
+			p.Add(key+"secrets", name, "letters, digits and underscores, no digit first")
+		}
+		if arn := s.Secrets[name]; !secretArn.MatchString(arn) {
+			p.Add(key+"secrets."+name, arn, "the ARN of an SSM parameter or of a Secrets Manager secret")
+		}
+	}
+}
+
+// validateMemory checks MiB against CPU units, whose own check is declared.
+func validateMemory(p *setting.Problems, key string, cpu, memory int) {
+	if allowed, known := fargateMemory[cpu]; known && !slices.Contains(allowed, memory) {
+		p.Add(key+"memory", memory, "with %s one of %s", fmt.Sprintf("%scpu %d", key, cpu), setting.Join(allowed))
+	}
+}
