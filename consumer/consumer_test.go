@@ -1,79 +1,335 @@
 package consumer
 
 import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"private-api/internal/setting"
 	"private-api/internal/testkit"
 )
 
+// valid are arguments with everything at its default.
 func valid() *Args {
-	return &Args{
-		Region: "us-west-2", LogRetentionDays: 7, IntegrationTimeout: 29,
-		VpcLinkID: pulumi.String("link"), ListenerArn: pulumi.String("listener"),
-		Services:      []Service{{Name: "book-club", Path: "/api/clubs"}},
-		Throttle:      Throttle{Burst: 10, Rate: 10},
-		Authorization: Authorization{Type: AuthorizationNone},
-		Bastion:       Bastion{Enabled: true, VpcCidr: "10.1.0.0/16", AvailabilityZones: []string{"us-west-2a", "us-west-2b"}},
-	}
+	a := DefaultArgs()
+	a.VpcLinkID, a.ListenerArn = pulumi.String("link"), pulumi.String("listener")
+	a.Services = []Service{{Name: "book-club", Path: "/api/clubs"}, {Name: "alpha", Path: "/alpha"}}
+	a.Bastion.AvailabilityZones = []string{"us-west-2a", "us-west-2b"}
+	return a
 }
 
-// The component stands alone: it needs a link and a listener, not this stack.
-func TestNew(t *testing.T) {
+// everythingOn are valid arguments with no setting at its default.
+func everythingOn() *Args {
+	a := valid()
+	a.Region, a.Profile, a.LogRetentionDays, a.IntegrationTimeout = "eu-central-1", "work", 7, 10
+	a.Throttle = Throttle{Burst: 50, Rate: 20}
+	a.CORS = CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}, AllowHeaders: []string{"authorization"}, MaxAge: 60}
+	a.Authorization, a.JWT = AuthorizationJWT, JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}
+	a.Bastion.VpcCidr, a.Bastion.SSH = "10.9.0.0/20", SSH{KeyName: "me", Cidrs: []string{"203.0.113.0/24", "198.51.100.7/32"}}
+	return a
+}
+
+// deploy makes a consumer of the arguments on mocks.
+func deploy(t *testing.T, args *Args) *testkit.Recorder {
+	t.Helper()
 	r := &testkit.Recorder{}
-	args := valid()
-	args.Profile = "work"
-	err := r.Run(func(ctx *pulumi.Context) error {
+	if err := tryDeploy(r, args); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func tryDeploy(r *testkit.Recorder, args *Args) error {
+	return r.Run(func(ctx *pulumi.Context) error {
 		c, err := New(ctx, "front", args)
-		if err == nil {
+		if err == nil && args.Bastion.Enabled {
 			ctx.Export("connect", c.BastionConnect)
 			ctx.Export("urls", c.ServiceURLs)
 		}
 		return err
 	}, nil)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// Every input and option of every resource, at the defaults and with everything on.
+func TestResources(t *testing.T) {
+	for name, args := range map[string]*Args{"default": valid(), "everything": everythingOn()} {
+		t.Run(name, func(t *testing.T) { testkit.Golden(t, "testdata/"+name+".yaml", deploy(t, args).Golden()) })
 	}
-	integration := r.Get(t, "apigatewayv2.Integration front")
-	for input, want := range map[string]any{
-		"integrationType": "HTTP_PROXY", "integrationMethod": "ANY", "connectionType": "VPC_LINK", "payloadFormatVersion": "1.0",
-		"connectionId": "link", "integrationUri": "listener", "timeoutMilliseconds": 29000.,
-	} {
-		if got := integration.Input(input); got != want {
-			t.Errorf("integration: %s is %v, want %v", input, got, want)
-		}
-	}
-	if connect := r.Exports["connect"].(string); !strings.Contains(connect, "--region us-west-2 --profile work --target i-") {
+}
+
+func TestBastionKnowsTheURLs(t *testing.T) {
+	r := deploy(t, everythingOn())
+	if connect := r.Exports["connect"].(string); !strings.Contains(connect, "--region eu-central-1 --profile work --target i-") || !strings.Contains(connect, `command="bash -l"`) {
 		t.Errorf("connect command: %s", connect)
 	}
 	script := r.Get(t, "ec2.Instance front-bastion").Input("userData").(string)
 	url := r.Exports["urls"].(map[string]string)["book-club"]
-	if want := "export BOOK_CLUB_API_URL='" + url + "'\n"; !strings.Contains(script, want) || !strings.HasSuffix(url, "/api/clubs") {
+	if want := "export BOOK_CLUB_API_URL='" + url + "'\n"; !strings.Contains(script, want) || !strings.HasSuffix(url, "/api/clubs") || !strings.HasPrefix(url, "https://") {
 		t.Errorf("user data has no %q:\n%s", want, script)
+	}
+	if !strings.Contains(script, "dnf install -y jq") {
+		t.Errorf("user data installs no jq:\n%s", script)
+	}
+}
+
+// Each way to authorize, and the routes that it takes.
+func TestAuthorization(t *testing.T) {
+	cors := CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}}
+	jwt := JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}
+	for _, test := range []struct {
+		authorization string
+		jwt           JWT
+		cors          CORS
+		routes        []string
+	}{
+		{AuthorizationNone, JWT{}, CORS{}, []string{"ANY /{proxy+} NONE"}},
+		{AuthorizationIAM, JWT{}, CORS{}, []string{"ANY /{proxy+} AWS_IAM"}},
+		{AuthorizationJWT, jwt, CORS{}, []string{"ANY /{proxy+} JWT"}},
+		{AuthorizationNone, JWT{}, cors, []string{"ANY /{proxy+} NONE"}},
+		{AuthorizationIAM, JWT{}, cors, []string{"ANY /{proxy+} AWS_IAM", "OPTIONS /{proxy+} NONE"}},
+		{AuthorizationJWT, jwt, cors, []string{"ANY /{proxy+} JWT", "OPTIONS /{proxy+} NONE"}},
+	} {
+		a := valid()
+		a.Authorization, a.JWT, a.CORS = test.authorization, test.jwt, test.cors
+		r := deploy(t, a)
+		var got []string
+		for _, route := range r.All("apigatewayv2.Route") {
+			got = append(got, fmt.Sprintf("%v %v", route.Input("routeKey"), route.Input("authorizationType")))
+			if wants := route.Input("authorizationType") == "JWT"; wants != (route.Input("authorizerId") != nil) {
+				t.Errorf("%s: authorizer %v", route, route.Input("authorizerId"))
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, test.routes) {
+			t.Errorf("%s with CORS %v: routes %q, want %q", test.authorization, test.cors.enabled(), got, test.routes)
+		}
+		if got := len(r.All("apigatewayv2.Authorizer")); (got == 1) != (test.authorization == AuthorizationJWT) {
+			t.Errorf("%s: %d authorizers", test.authorization, got)
+		}
+	}
+}
+
+// The rows of the security controls that hold in every stack.
+func TestControls(t *testing.T) {
+	r := deploy(t, valid())
+	bastion := r.Get(t, "ec2.Instance front-bastion")
+	for _, test := range []struct {
+		controls, input string
+		want            any
+	}{
+		{"EC2.8 CKV_AWS_79 AVD-AWS-0028", "metadataOptions.httpTokens", "required"},
+		{"EC2.3 CKV_AWS_8 AVD-AWS-0131", "rootBlockDevice.encrypted", true},
+		{"CKV_AWS_135", "ebsOptimized", true},
+		{"new URLs, new first boot", "userDataReplaceOnChange", true},
+	} {
+		if got := bastion.Input(test.input); got != test.want {
+			t.Errorf("%s: the bastion has %s %v, want %v", test.controls, test.input, got, test.want)
+		}
+	}
+	if bastion.Input("iamInstanceProfile") == nil {
+		t.Error("CKV2_AWS_41: the bastion has no instance profile")
+	}
+	if attached := r.All("iam.RolePolicyAttachment"); len(attached) != 1 || !strings.HasSuffix(attached[0].Input("policyArn").(string), "/AmazonSSMManagedInstanceCore") {
+		t.Errorf("cdk-nag IAM4: managed policies: %v", attached)
+	}
+	if trust := r.Get(t, "iam.Role front-bastion").Input("assumeRolePolicy").(string); !strings.Contains(trust, `"Service":"ec2.amazonaws.com"`) {
+		t.Errorf("the role of the bastion trusts %s", trust)
+	}
+	if got := len(r.All("ec2.DefaultSecurityGroup")); got != 1 {
+		t.Errorf("EC2.2 CKV2_AWS_12 AVD-AWS-0173: %d default security groups are emptied, of one VPC", got)
+	}
+	for _, made := range append(r.All("ec2.SecurityGroup"), r.All("vpc.SecurityGroupEgressRule")...) {
+		if text, _ := made.Input("description").(string); text == "" {
+			t.Errorf("CKV_AWS_23: %s has no description", made)
+		}
+	}
+	if got := r.Get(t, "cloudwatch.LogGroup front").Input("retentionInDays"); got != 30. {
+		t.Errorf("CloudWatch.16: the access log is kept for %v days", got)
+	}
+
+	stage := r.Get(t, "apigatewayv2.Stage front") // APIGateway.9 CKV_AWS_76 AVD-AWS-0001 APIGWDefaultThrottling
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(stage.Input("accessLogSettings.format").(string)), &fields); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"requestId", "sourceIp", "status", "integrationStatus", "integrationLatency", "integrationError", "authorizerError"} {
+		if !strings.HasPrefix(fields[field], "$context.") {
+			t.Errorf("access log: %s is %q", field, fields[field])
+		}
+	}
+	if stage.Input("defaultRouteSettings.throttlingBurstLimit") != 200. || stage.Input("defaultRouteSettings.throttlingRateLimit") != 100. {
+		t.Errorf("throttling: %v", stage.Input("defaultRouteSettings"))
+	}
+	if group := stage.Input("accessLogSettings.destinationArn").(string); !strings.Contains(group, ":log-group:/aws/vendedlogs/") {
+		t.Errorf("access log group %s", group)
+	}
+}
+
+// What comes into the bastion and goes out of it.
+func TestSecurityGroup(t *testing.T) {
+	for _, test := range []struct {
+		args *Args
+		in   []any
+	}{{valid(), nil}, {everythingOn(), []any{"198.51.100.7/32", "203.0.113.0/24"}}} {
+		r := deploy(t, test.args)
+		var in []any
+		for _, rule := range r.All("vpc.SecurityGroupIngressRule") {
+			in = append(in, rule.Input("cidrIpv4"))
+			if rule.Input("fromPort") != 22. || rule.Input("toPort") != 22. || rule.Input("ipProtocol") != "tcp" {
+				t.Errorf("%s: %v", rule, rule.Inputs)
+			}
+		}
+		slices.SortFunc(in, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+		if !slices.Equal(in, test.in) {
+			t.Errorf("in come %v, want %v", in, test.in)
+		}
+		out := r.All("vpc.SecurityGroupEgressRule")
+		if len(out) != 1 || out[0].Input("cidrIpv4") != "0.0.0.0/0" || out[0].Input("fromPort") != 443. || out[0].Input("toPort") != 443. {
+			t.Errorf("out go %v", out)
+		}
+	}
+}
+
+// What AWS wants in order and Pulumi cannot see, each with what happens without.
+func TestDependenciesThatAWSNeeds(t *testing.T) {
+	r := deploy(t, everythingOn())
+	bastion := r.Get(t, "ec2.Instance front-bastion")
+	for need, without := range map[string]string{
+		"awsx.Vpc front":                                                 "the first boot reaches nothing",
+		"iam.RolePolicyAttachment front-bastion":                         "the agent starts without permission and does not register",
+		"vpc.SecurityGroupEgressRule front-bastion-to-https":             "the first boot can neither install nor register",
+		"vpc.SecurityGroupIngressRule front-bastion-ssh-203.0.113.0-24":  "the new bastion cannot be reached",
+		"vpc.SecurityGroupIngressRule front-bastion-ssh-198.51.100.7-32": "the new bastion cannot be reached",
+	} {
+		if !slices.Contains(bastion.Dependencies, r.Get(t, need).URN) {
+			t.Errorf("the bastion does not depend on %s; without: %s", need, without)
+		}
+	}
+	if !slices.Equal(bastion.IgnoreChanges, []string{"ami"}) {
+		t.Errorf("the bastion ignores changes of %v", bastion.IgnoreChanges)
+	}
+}
+
+// limits of the settings, lowest and highest, as AWS documents them.
+var limits = map[string]struct {
+	lowest, highest int
+	field           func(*Args) *int
+}{
+	"integrationTimeoutSeconds": {1, 30, func(a *Args) *int { return &a.IntegrationTimeout }},
+	"throttle.burst":            {1, 5000, func(a *Args) *int { return &a.Throttle.Burst }},
+	"throttle.rate":             {1, 10000, func(a *Args) *int { return &a.Throttle.Rate }},
+	"cors.maxAgeSeconds":        {0, 86400, func(a *Args) *int { return &a.CORS.MaxAge }},
+}
+
+func TestLimits(t *testing.T) {
+	for key, limit := range limits {
+		for value, allowed := range map[int]bool{limit.lowest - 1: false, limit.lowest: true, limit.highest: true, limit.highest + 1: false} {
+			a := valid()
+			*limit.field(a) = value
+			err := a.Validate().Err()
+			if (err == nil) != allowed {
+				t.Errorf("%s: %d: %v", key, value, err)
+			}
+			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("%s: %d is not allowed", key, value)) {
+				t.Errorf("%s: %d: the message is %v", key, value, err)
+			}
+		}
+	}
+	var check func([]setting.Declaration)
+	check = func(declarations []setting.Declaration) {
+		for _, d := range declarations {
+			if _, tested := limits[d.Key]; !tested && regexp.MustCompile(`^\d+ to \d+`).MatchString(d.Allowed) {
+				t.Errorf("the limits of %s are not tested", d.Key)
+			}
+			check(d.Fields)
+		}
+	}
+	check(setting.List(DefaultArgs()))
+}
+
+// Each row is one change of valid arguments; want is "" if they stay valid.
+func TestRefusals(t *testing.T) {
+	jwt := func(a *Args) {
+		a.Authorization, a.JWT = AuthorizationJWT, JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*Args)
+		want   string
+	}{
+		{"nothing", func(a *Args) {}, ""},
+		{"everything on", func(a *Args) { *a = *everythingOn() }, ""},
+		{"retention", func(a *Args) { a.LogRetentionDays = 10 }, "logRetentionDays: 10 is not allowed: one of 1, 3, 5, 7,"},
+		{"region", func(a *Args) { a.Region = "Oregon" }, `aws:region: "Oregon" is not allowed`},
+		{"origin without a scheme", func(a *Args) { a.CORS.AllowOrigins = []string{"www.example.com"} }, `cors.allowOrigins: "www.example.com" is not allowed: origins such as`},
+		{"origin with a path", func(a *Args) { a.CORS.AllowOrigins = []string{"https://www.example.com/"} }, `cors.allowOrigins: "https://www.example.com/" is not allowed`},
+		{"any origin", func(a *Args) { a.CORS.AllowOrigins = []string{"*"} }, ""},
+		{"method", func(a *Args) { a.CORS.AllowMethods = []string{"get"} }, `cors.allowMethods: "get" is not allowed: one of *, DELETE`},
+		{"authorization", func(a *Args) { a.Authorization = "basic" }, `authorization: "basic" is not allowed: one of none, iam, jwt`},
+		{"jwt", jwt, ""},
+		{"jwt without an issuer", func(a *Args) { jwt(a); a.JWT.Issuer = "" }, `jwt.issuer: is missing: the https URL of the token's issuer, as authorization is "jwt"`},
+		{"jwt without an audience", func(a *Args) { jwt(a); a.JWT.Audiences = nil }, "jwt.audiences: is missing: one audience or more"},
+		{"jwt issuer over http", func(a *Args) { jwt(a); a.JWT.Issuer = "http://issuer.example.com" }, `jwt.issuer: "http://issuer.example.com" is not allowed: the https URL`},
+		{"issuer without jwt", func(a *Args) { a.JWT.Issuer = "https://issuer.example.com" }, `jwt.issuer: "https://issuer.example.com" is not allowed: nothing while authorization is "none"`},
+		{"audience without jwt", func(a *Args) { a.JWT.Audiences = []string{"api"} }, `jwt.audiences: ["api"] is not allowed: nothing while authorization is "none"`},
+		{"largest range", func(a *Args) { a.Bastion.VpcCidr = "10.1.0.0/16" }, ""},
+		{"too large a range", func(a *Args) { a.Bastion.VpcCidr = "10.0.0.0/15" }, `consumerVpcCidr: "10.0.0.0/15" is not allowed: an IPv4 range between /16 and /23`},
+		{"smallest range", func(a *Args) { a.Bastion.VpcCidr = "10.1.0.0/23" }, ""},
+		{"too small a range", func(a *Args) { a.Bastion.VpcCidr = "10.1.0.0/24" }, `consumerVpcCidr: "10.1.0.0/24" is not allowed: an IPv4 range between /16 and /23`},
+		{"no bastion, no range", func(a *Args) { a.Bastion = Bastion{VpcCidr: "x"} }, ""},
+		{"SSH from everywhere", func(a *Args) { a.Bastion.SSH = SSH{"me", []string{"0.0.0.0/0"}} }, `ssh.cidrs: "0.0.0.0/0" is not allowed: different IPv4 ranges of /8 or smaller`},
+		{"SSH from half of it", func(a *Args) { a.Bastion.SSH = SSH{"me", []string{"128.0.0.0/7"}} }, `ssh.cidrs: "128.0.0.0/7" is not allowed`},
+		{"widest SSH", func(a *Args) { a.Bastion.SSH = SSH{"me", []string{"11.0.0.0/8"}} }, ""},
+		{"SSH range twice", func(a *Args) { a.Bastion.SSH = SSH{"me", []string{"11.0.0.0/8", "11.0.0.0/8"}} }, `ssh.cidrs: "11.0.0.0/8" is not allowed`},
+		{"SSH key alone", func(a *Args) { a.Bastion.SSH = SSH{KeyName: "me"} }, "ssh.cidrs: is missing: the ranges that may open SSH"},
+		{"SSH range alone", func(a *Args) { a.Bastion.SSH = SSH{Cidrs: []string{"203.0.113.0/24"}} }, "ssh.keyName: is missing: the name of an EC2 key pair"},
+		{"SSH without bastion", func(a *Args) { a.Bastion = Bastion{SSH: SSH{KeyName: "me"}} }, "bastion: false is not allowed: true, as ssh.keyName"},
+	} {
+		a := valid()
+		test.change(a)
+		err := a.Validate().Err()
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s: %v", test.name, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s: the message has no %q: %v", test.name, test.want, err)
+		}
 	}
 }
 
 func TestBadArgumentsRegisterNothing(t *testing.T) {
-	args := valid()
-	args.IntegrationTimeout, args.Throttle.Rate, args.Bastion.VpcCidr = 31, 0, "10.1.0.0/28"
-	r := &testkit.Recorder{}
-	err := r.Run(func(ctx *pulumi.Context) error {
-		_, err := New(ctx, "front", args)
-		return err
-	}, nil)
-	if err == nil {
-		t.Fatal("accepted")
-	}
-	for _, want := range []string{"integrationTimeoutSeconds: 31", "throttleRate: 0", `vpcCidr: "10.1.0.0/28"`} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the message has no %q: %v", want, err)
-		}
-	}
-	for _, made := range r.Resources {
-		if made.Type != "pulumi:pulumi:Stack" {
-			t.Errorf("%s was made", made)
-		}
+	for name, test := range map[string]struct {
+		change func(*Args)
+		want   []string
+	}{
+		"settings": {func(a *Args) { a.IntegrationTimeout, a.Throttle.Rate, a.Bastion.VpcCidr = 31, 0, "10.1.0.0/28" },
+			[]string{"integrationTimeoutSeconds: 31", "throttle.rate: 0", `consumerVpcCidr: "10.1.0.0/28"`}},
+		"no producer": {func(a *Args) { a.VpcLinkID, a.ListenerArn = nil, nil }, []string{"VpcLinkID: is missing", "ListenerArn: is missing"}},
+		"one zone":    {func(a *Args) { a.Bastion.AvailabilityZones = []string{"a"} }, []string{`Bastion.AvailabilityZones: ["a"] is not allowed: two different zones`}},
+		"zone twice":  {func(a *Args) { a.Bastion.AvailabilityZones = []string{"a", "a"} }, []string{`Bastion.AvailabilityZones: ["a","a"] is not allowed`}},
+		"no Args":     {func(a *Args) { *a = Args{} }, []string{"aws:region: is missing", "VpcLinkID: is missing", "throttle.burst: 0", "authorization: is missing", "logRetentionDays: 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := valid()
+			test.change(a)
+			r := &testkit.Recorder{}
+			err := tryDeploy(r, a)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the message has no %q: %v", want, err)
+				}
+			}
+			if made := r.List(); len(made) > 0 {
+				t.Errorf("made: %q", made)
+			}
+		})
 	}
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"private-api/internal/testkit"
 )
 
 func zone(name, id string) Zone { return Zone{Name: name, ID: id} }
@@ -242,26 +239,5 @@ func TestFargateTable(t *testing.T) {
 	}
 	if pairs != 3+4+7+13+23+12+12 {
 		t.Errorf("%d pairs", pairs)
-	}
-}
-
-func TestBadArgumentsRegisterNothing(t *testing.T) {
-	r := &testkit.Recorder{}
-	err := r.Run(func(ctx *pulumi.Context) error {
-		_, err := New(ctx, "producer", &Args{Region: "us-west-2", CPU: 1, Egress: "tunnel"})
-		return err
-	}, nil)
-	if err == nil {
-		t.Fatal("accepted")
-	}
-	for _, want := range []string{"cpu: 1", `egress: "tunnel"`, "services: is missing"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the message has no %q: %v", want, err)
-		}
-	}
-	for _, made := range r.Resources {
-		if made.Type != "pulumi:pulumi:Stack" {
-			t.Errorf("%s was made", made)
-		}
 	}
 }

@@ -22,12 +22,12 @@ type Problem struct {
 
 // Error reads `key: "value" is not allowed: what is`.
 func (p *Problem) Error() string {
-	if p.Value == nil {
-		return fmt.Sprintf("%s: is missing: %s", p.Key, p.Allowed)
-	}
 	value, err := json.Marshal(p.Value)
 	if err != nil {
 		value = fmt.Appendf(nil, "%v", p.Value)
+	}
+	if string(value) == "null" {
+		return fmt.Sprintf("%s: is missing: %s", p.Key, p.Allowed)
 	}
 	return fmt.Sprintf("%s: %s is not allowed: %s", p.Key, value, p.Allowed)
 }

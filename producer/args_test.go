@@ -1,0 +1,179 @@
+package producer
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"private-api/internal/setting"
+	"private-api/internal/testkit"
+)
+
+// limits of the settings, lowest and highest, as AWS documents them or as this program sets them.
+var limits = map[string]struct {
+	lowest, highest int
+	field           func(*Args) *int
+}{
+	"desiredCount":                {1, 5000, func(a *Args) *int { return &a.DesiredCount }},
+	"healthCheckIntervalSeconds":  {5, 300, func(a *Args) *int { return &a.HealthCheckInterval }},
+	"healthCheckTimeoutSeconds":   {2, 120, func(a *Args) *int { return &a.HealthCheckTimeout }},
+	"deregistrationDelaySeconds":  {0, 3600, func(a *Args) *int { return &a.DeregistrationDelay }},
+	"drainSeconds":                {0, 118, func(a *Args) *int { return &a.DrainTime }},
+	"stopTimeoutSeconds":          {2, 120, func(a *Args) *int { return &a.StopTimeout }},
+	"deploymentTimeoutMinutes":    {1, 60, func(a *Args) *int { return &a.DeploymentTimeout }},
+	"services.alpha.desiredCount": {1, 5000, func(a *Args) *int { return &a.Services[0].DesiredCount }},
+	"services.alpha.port":         {1024, 65535, func(a *Args) *int { return &a.Services[0].Port }},
+	"services.alpha.priority":     {1, 50000, func(a *Args) *int { return &a.Services[0].Priority }},
+}
+
+func TestLimits(t *testing.T) {
+	for key, limit := range limits {
+		for value, allowed := range map[int]bool{limit.lowest - 1: false, limit.lowest: true, limit.highest: true, limit.highest + 1: false} {
+			a := twoServices(t)
+			// Out of the way of the rules between settings.
+			a.HealthCheckInterval, a.StopTimeout = 300, 120
+			if key == "stopTimeoutSeconds" {
+				a.DrainTime = 0
+			}
+			if key == "healthCheckIntervalSeconds" {
+				a.HealthCheckTimeout = 2
+			}
+			*limit.field(a) = value
+			err := a.Validate("producer", 2).Err()
+			if value == 0 && strings.HasPrefix(key, "services.") && key != "services.alpha.priority" {
+				allowed = true // takes the default
+			}
+			if (err == nil) != allowed {
+				t.Errorf("%s: %d: %v", key, value, err)
+			}
+			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("%s: %d is not allowed", key, value)) {
+				t.Errorf("%s: %d: the message is %v", key, value, err)
+			}
+		}
+	}
+	for _, d := range setting.List(DefaultArgs()) {
+		if _, tested := limits[d.Key]; !tested && regexp.MustCompile(`^\d+ to \d+`).MatchString(d.Allowed) {
+			t.Errorf("the limits of %s are not tested", d.Key)
+		}
+	}
+}
+
+// Each row is one change of valid arguments; want is "" if they stay valid.
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Args)
+		want   string
+	}{
+		{"nothing", func(a *Args) {}, ""},
+		{"unknown CPU", func(a *Args) { a.CPU = 300 }, `cpu: 300 is not allowed: one of 256, 512, 1024, 2048, 4096, 8192, 16384`},
+		{"memory of another CPU", func(a *Args) { a.Memory = 4096 }, `memory: 4096 is not allowed: with cpu 256 one of 512, 1024, 2048`},
+		{"most memory", func(a *Args) { a.CPU, a.Memory = 16384, 122880 }, ""},
+		{"too much memory", func(a *Args) { a.CPU, a.Memory = 16384, 131072 }, "memory: 131072 is not allowed"},
+		{"region", func(a *Args) { a.Region = "Oregon" }, `aws:region: "Oregon" is not allowed: a region such as us-west-2`},
+		{"no region", func(a *Args) { a.Region = "" }, `aws:region: is missing: a region such as us-west-2`},
+		{"egress", func(a *Args) { a.Egress = "proxy" }, `egress: "proxy" is not allowed: one of nat, nat-per-zone, endpoints`},
+		{"architecture", func(a *Args) { a.Architecture = "amd64" }, `architecture: "amd64" is not allowed: one of arm64, x86_64`},
+		{"retention", func(a *Args) { a.LogRetentionDays = 10 }, `logRetentionDays: 10 is not allowed: one of 1, 3, 5, 7,`},
+		{"longest retention", func(a *Args) { a.LogRetentionDays = 3653 }, ""},
+		{"largest range", func(a *Args) { a.VpcCidr = "10.0.0.0/16" }, ""},
+		{"too large a range", func(a *Args) { a.VpcCidr = "10.0.0.0/15" }, `producerVpcCidr: "10.0.0.0/15" is not allowed: an IPv4 range between /16 and /25`},
+		{"smallest range", func(a *Args) { a.VpcCidr = "10.0.0.0/25" }, ""},
+		{"too small a range", func(a *Args) { a.VpcCidr = "10.0.0.0/26" }, `producerVpcCidr: "10.0.0.0/26" is not allowed: an IPv4 range between /16 and /25`},
+		{"host bits", func(a *Args) { a.VpcCidr = "10.0.0.1/16" }, `producerVpcCidr: "10.0.0.1/16" is not allowed`},
+		{"IPv6", func(a *Args) { a.VpcCidr = "fd00::/16" }, `producerVpcCidr: "fd00::/16" is not allowed`},
+		{"health check as long as the interval", func(a *Args) { a.HealthCheckTimeout = 30 }, `healthCheckTimeoutSeconds: 30 is not allowed: less than healthCheckIntervalSeconds (30)`},
+		{"health check just shorter", func(a *Args) { a.HealthCheckTimeout = 29 }, ""},
+		{"drain that leaves no time to stop", func(a *Args) { a.DrainTime = 29 }, `drainSeconds: 29 is not allowed: 0 to 28 seconds: less than stopTimeoutSeconds (30)`},
+		{"longest drain", func(a *Args) { a.DrainTime = 28 }, ""},
+		{"no services", func(a *Args) { a.Services = nil }, `services: is missing: one service or more`},
+		{"longest name", func(a *Args) { a.Services[1].Name = "long-name-of-15" }, ""},
+		{"long name", func(a *Args) { a.Services[1].Name = "long-name-of-160" }, `services.name: "long-name-of-160" is not allowed: 1 to 15 lower-case letters`},
+		{"no name", func(a *Args) { a.Services[1].Name = "" }, `services.name: "" is not allowed`},
+		{"capitals", func(a *Args) { a.Services[1].Name = "Beta" }, `services.name: "Beta" is not allowed`},
+		{"name twice", func(a *Args) { a.Services[1].Name = "alpha" }, `services.name: "alpha" is not allowed: a name that no other service has`},
+		{"priority twice", func(a *Args) { a.Services[1].Priority = 10 }, `services.beta.priority: 10 is not allowed: a priority that no other service has; alpha has it`},
+		{"path within another", func(a *Args) { a.Services[1].Path = "/alpha/more" }, `services.beta.path: "/alpha/more" is not allowed: a path that does not start with, or begin, that of service alpha (/alpha)`},
+		{"path around another", func(a *Args) { a.Services[0].Path = "/beta/more" }, `services.beta.path: "/beta" is not allowed: a path that does not start with, or begin, that of service alpha (/beta/more)`},
+		{"path with a wildcard", func(a *Args) { a.Services[0].Path = "/alpha/*" }, `services.alpha.path: "/alpha/*" is not allowed`},
+		{"path with a slash at the end", func(a *Args) { a.Services[0].Path = "/alpha/" }, `services.alpha.path: "/alpha/" is not allowed`},
+		{"longest path", func(a *Args) { a.Services[0].Path = "/" + strings.Repeat("a", 126) }, ""},
+		{"long path", func(a *Args) { a.Services[0].Path = "/" + strings.Repeat("a", 127) }, "at most 127 characters"},
+		{"caller that is not there", func(a *Args) { a.Services[0].AllowFrom = []string{"film"} }, `services.alpha.allowFrom: "film" is not allowed: the name of another service`},
+		{"caller of itself", func(a *Args) { a.Services[0].AllowFrom = []string{"alpha"} }, `services.alpha.allowFrom: "alpha" is not allowed`},
+		{"caller twice", func(a *Args) { a.Services[0].AllowFrom = []string{"beta", "beta"} }, `services.alpha.allowFrom: "beta" is not allowed`},
+		{"no code", func(a *Args) { a.Services[1].Name = "film" }, `services.film.image: is missing: repository@sha256:..., or`},
+		{"image by tag", func(a *Args) { a.Services[0].Image = "alpha:latest" }, `services.alpha.image: "alpha:latest" is not allowed: repository@sha256:`},
+		{"image", func(a *Args) { a.Services[0].Image = "registry.example.com/alpha@" + digest }, ""},
+		{"image out of reach", func(a *Args) { a.Egress, a.Services[0].Image = EgressEndpoints, "registry.example.com/alpha@"+digest }, `an image in ECR of region us-west-2, as egress "endpoints" reaches nothing else`},
+		{"image of another region", func(a *Args) {
+			a.Egress, a.Services[0].Image = EgressEndpoints, strings.ReplaceAll(repository, "us-west-2", "us-east-1")+"@"+digest
+		}, `an image in ECR of region us-west-2`},
+		{"image within reach", func(a *Args) { a.Egress, a.Services[0].Image = EgressEndpoints, repository+"@"+digest }, ""},
+		{"memory of a service", func(a *Args) { a.Services[0].CPU = 1024 }, `services.alpha.memory: 512 is not allowed: with services.alpha.cpu 1024 one of 2048`},
+		{"CPU of a service", func(a *Args) { a.Services[0].CPU = 100 }, `services.alpha.cpu: 100 is not allowed: one of 256`},
+		{"own variable", func(a *Args) { a.Services[0].Environment = map[string]string{"PORT": "1"} }, `services.alpha.environment: "PORT" is not allowed: any variable but DRAIN_DELAY, IMAGE_DIGEST, PORT, SHUTDOWN_TIMEOUT`},
+		{"malformed variable", func(a *Args) { a.Services[0].Environment = map[string]string{"1A": "1"} }, `services.alpha.environment: "1A" is not allowed`},
+		{"own variable as a secret", func(a *Args) { a.Services[0].Secrets = map[string]string{"PORT": secretARN} }, `services.alpha.secrets: "PORT" is not allowed`},
+		{"variable and secret", func(a *Args) {
+			a.Services[0].Environment, a.Services[0].Secrets = map[string]string{"A": "1"}, map[string]string{"A": secretARN}
+		}, `services.alpha.secrets: "A" is not allowed: a variable that is not set otherwise`},
+		{"secret by value", func(a *Args) { a.Services[0].Secrets = map[string]string{"TOKEN": "hunter2"} }, `services.alpha.secrets.TOKEN: "hunter2" is not allowed: the ARN`},
+		{"everything on", func(a *Args) { *a = *everythingOn(t) }, ""},
+	} {
+		a := twoServices(t)
+		test.change(a)
+		err := a.Validate("producer", len(a.AvailabilityZones)).Err()
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s: %v", test.name, err)
+		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%s: the message has no %q: %v", test.name, test.want, err)
+		}
+	}
+}
+
+// Each zone takes a part of the range, of which half is a public and half a private subnet of at least /27.
+func TestRangeHoldsTheZones(t *testing.T) {
+	for zones, longest := range map[int]int{2: 25, 3: 24, 4: 24, 5: 23, 6: 23} {
+		for bits, allowed := range map[int]bool{longest: true, longest + 1: false} {
+			a := twoServices(t)
+			a.VpcCidr = fmt.Sprintf("10.0.0.0/%d", bits)
+			if err := a.Validate("producer", zones).Err(); (err == nil) != allowed {
+				t.Errorf("%d zones in a /%d: %v", zones, bits, err)
+			}
+		}
+	}
+}
+
+func TestBadArgumentsRegisterNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Args)
+		want   []string
+	}{
+		"settings":   {func(a *Args) { a.CPU, a.Egress, a.Services = 1, "tunnel", nil }, []string{"cpu: 1", `egress: "tunnel"`, "services: is missing"}},
+		"no zones":   {func(a *Args) { a.AvailabilityZones = nil }, []string{"availabilityZones: is missing: two or more different zones"}},
+		"one zone":   {func(a *Args) { a.AvailabilityZones = []string{"a"} }, []string{`availabilityZones: ["a"] is not allowed`}},
+		"zone twice": {func(a *Args) { a.AvailabilityZones = []string{"a", "a"} }, []string{`availabilityZones: ["a","a"] is not allowed`}},
+		"no Args":    {func(a *Args) { *a = Args{} }, []string{"aws:region: is missing", "cpu: 0", "egress: is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := twoServices(t)
+			test.change(a)
+			r := &testkit.Recorder{}
+			err := tryDeploy(r, a)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the message has no %q: %v", want, err)
+				}
+			}
+			if made := r.List(); len(made) > 0 {
+				t.Errorf("made: %q", made)
+			}
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package producer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"private-api/internal/policy"
+	"private-api/internal/testkit"
+)
+
+// Fixtures for secrets and images.
+const (
+	secretARN    = "arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf"
+	parameterARN = "arn:aws:ssm:us-west-2:123456789012:parameter/token"
+	repository   = "123456789012.dkr.ecr.us-west-2.amazonaws.com/team/gamma"
+)
+
+var digest = "sha256:" + strings.Repeat("c", 64)
+
+// twoServices are valid arguments with everything at its default.
+func twoServices(t *testing.T) *Args {
+	t.Helper()
+	a := DefaultArgs()
+	a.AvailabilityZones = []string{"us-west-2a", "us-west-2b"}
+	a.Root = testkit.Apps(t, "alpha", "beta", "gamma", "long-name-of-15", "long-name-of-160")
+	a.Services = []Service{{Name: "alpha", Path: "/alpha", Priority: 10}, {Name: "beta", Path: "/beta", Priority: 20}}
+	return a
+}
+
+// everythingOn are valid arguments with no setting at its default.
+func everythingOn(t *testing.T) *Args {
+	t.Helper()
+	a := twoServices(t)
+	a.Profile, a.VpcCidr, a.AvailabilityZones = "work", "10.4.0.0/20", []string{"us-west-2a", "us-west-2b", "us-west-2c"}
+	a.Egress, a.Spot, a.Architecture = EgressEndpoints, true, X86_64
+	a.CPU, a.Memory, a.DesiredCount = 512, 2048, 3
+	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
+	a.DrainTime, a.StopTimeout = 10, 60
+	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
+	a.LogRetentionDays, a.DeletionProtection = 7, true
+	a.Services[0].AllowFrom = []string{"beta"}
+	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
+	a.Services[0].Secrets = map[string]string{"PASSWORD": secretARN + ":password::", "TOKEN": parameterARN}
+	a.Services[0].TaskPolicy = []policy.Statement{{Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::covers/*"}}}
+	a.Services[1].Port, a.Services[1].CPU, a.Services[1].Memory, a.Services[1].DesiredCount = 9000, 1024, 4096, 1
+	a.Services = append(a.Services, Service{Name: "gamma", Path: "/gamma", Priority: 30, Image: repository + "@" + digest})
+	return a
+}
+
+// deploy makes a producer of the arguments on mocks.
+func deploy(t *testing.T, args *Args) *testkit.Recorder {
+	t.Helper()
+	r := &testkit.Recorder{}
+	if err := tryDeploy(r, args); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func tryDeploy(r *testkit.Recorder, args *Args) error {
+	return r.Run(func(ctx *pulumi.Context) error {
+		p, err := New(ctx, "producer", args)
+		if err == nil {
+			ctx.Export("imageDigests", p.ImageDigests)
+		}
+		return err
+	}, nil)
+}
+
+// same compares two lists in any order, and says what is missing and what is too much.
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("%s: missing: %s", what, line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("%s: not expected: %s", what, line)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%s: %d lines, want %d", what, len(got), len(want))
+	}
+}

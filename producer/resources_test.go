@@ -1,0 +1,311 @@
+package producer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"private-api/internal/policy"
+	"private-api/internal/testkit"
+)
+
+// Every input and option of every resource, at the defaults and with everything on.
+func TestResources(t *testing.T) {
+	for name, args := range map[string]*Args{"default": twoServices(t), "everything": everythingOn(t)} {
+		t.Run(name, func(t *testing.T) { testkit.Golden(t, "testdata/"+name+".yaml", deploy(t, args).Golden()) })
+	}
+}
+
+// Every resource that a service has, the stack has once more with one more service, and nothing else changes.
+func TestOneMoreService(t *testing.T) {
+	two, three := twoServices(t), twoServices(t)
+	three.Root = two.Root
+	three.Services = append(three.Services, Service{Name: "gamma", Path: "/gamma", Priority: 30})
+	before, after := deploy(t, two), deploy(t, three)
+	var added, want []string
+	for _, made := range after.Resources {
+		if !slices.Contains(before.List(), made.String()) {
+			added = append(added, made.String())
+		}
+	}
+	for _, made := range before.List() {
+		if strings.Contains(made, "producer-beta") {
+			want = append(want, strings.ReplaceAll(made, "beta", "gamma"))
+		}
+	}
+	same(t, "added", added, want)
+	for _, was := range before.Resources {
+		if is := after.Get(t, was.String()); !was.Inputs.DeepEquals(is.Inputs) || !reflect.DeepEqual(was.Options, is.Options) {
+			t.Errorf("%s changed", was)
+		}
+	}
+}
+
+// edges lists every rule of every security group: "out alb -> alpha tcp 8080".
+func edges(t *testing.T, r *testkit.Recorder) []string {
+	t.Helper()
+	names := map[any]string{}
+	for _, g := range r.All("ec2.SecurityGroup") {
+		names[g.ID] = strings.TrimPrefix(g.Name, "producer-")
+	}
+	for _, e := range r.All("ec2.VpcEndpoint") {
+		if list := e.Outputs["prefixListId"]; list.IsString() {
+			names[list.StringValue()] = e.Name + " (prefix list)"
+		}
+	}
+	peer := func(rule *testkit.Resource) string {
+		for _, key := range []string{"referencedSecurityGroupId", "prefixListId", "cidrIpv4", "cidrIpv6"} {
+			if v := rule.Input(key); v != nil {
+				if name, ok := names[v]; ok {
+					return name
+				}
+				return fmt.Sprint(v)
+			}
+		}
+		return "nothing"
+	}
+	var out []string
+	for kind, format := range map[string]string{"vpc.SecurityGroupIngressRule": "in %[1]s <- %[2]s %[3]v %[4]v", "vpc.SecurityGroupEgressRule": "out %[1]s -> %[2]s %[3]v %[4]v"} {
+		for _, rule := range r.All(kind) {
+			if rule.Input("fromPort") != rule.Input("toPort") {
+				t.Errorf("%s opens a range of ports", rule)
+			}
+			out = append(out, fmt.Sprintf(format, names[rule.Input("securityGroupId")], peer(rule), rule.Input("ipProtocol"), rule.Input("fromPort")))
+		}
+	}
+	for _, g := range append(r.All("ec2.SecurityGroup"), r.All("ec2.DefaultSecurityGroup")...) {
+		if g.Input("ingress") != nil || g.Input("egress") != nil {
+			t.Errorf("%s has rules of its own", g)
+		}
+	}
+	return out
+}
+
+func TestSecurityGroups(t *testing.T) {
+	path := func(from, to string, port int) []string {
+		return []string{fmt.Sprintf("out %s -> %s tcp %d", from, to, port), fmt.Sprintf("in %s <- %s tcp %d", to, from, port)}
+	}
+	same(t, "default", edges(t, deploy(t, twoServices(t))), slices.Concat(
+		path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 8080),
+		[]string{"out alpha -> 0.0.0.0/0 tcp 443", "out beta -> 0.0.0.0/0 tcp 443"},
+	))
+	want := slices.Concat(path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 9000), path("alb", "gamma", 8080), path("beta", "alpha", 8080))
+	for _, service := range []string{"alpha", "beta", "gamma"} {
+		want = slices.Concat(want, path(service, "endpoints", 443), []string{"out " + service + " -> producer-s3 (prefix list) tcp 443"})
+	}
+	same(t, "everything", edges(t, deploy(t, everythingOn(t))), want)
+}
+
+// statements parses a policy document.
+func statements(t *testing.T, document any) []policy.Statement {
+	t.Helper()
+	var d struct {
+		Version   string
+		Statement []policy.Statement
+	}
+	if err := json.Unmarshal([]byte(document.(string)), &d); err != nil {
+		t.Fatalf("%v: %v", err, document)
+	}
+	return d.Statement
+}
+
+func TestRoles(t *testing.T) {
+	r := deploy(t, everythingOn(t))
+	got := map[string][]string{}
+	for _, p := range r.All("iam.RolePolicy") {
+		for _, s := range statements(t, p.Input("policy")) {
+			if s.Effect != "Allow" {
+				t.Errorf("%s: effect %s", p, s.Effect)
+			}
+			for _, action := range s.Action {
+				got[p.Name] = append(got[p.Name], action+" "+strings.Join(s.Resource, " "))
+			}
+		}
+	}
+	execution := func(service, repositories string, more ...string) []string {
+		repository := r.Get(t, "ecr.Repository producer-"+service).Outputs["arn"].StringValue() + repositories
+		logs := r.Get(t, "cloudwatch.LogGroup producer-"+service).Outputs["arn"].StringValue() + ":*"
+		return append([]string{
+			"ecr:GetAuthorizationToken *",
+			"ecr:BatchCheckLayerAvailability " + repository, "ecr:BatchGetImage " + repository, "ecr:GetDownloadUrlForLayer " + repository,
+			"logs:CreateLogStream " + logs, "logs:PutLogEvents " + logs,
+		}, more...)
+	}
+	want := map[string][]string{
+		"producer-alpha-execution": execution("alpha", "", "secretsmanager:GetSecretValue "+secretARN, "ssm:GetParameters "+parameterARN),
+		"producer-alpha-task":      {"s3:GetObject arn:aws:s3:::covers/*"},
+		"producer-beta-execution":  execution("beta", ""),
+		"producer-gamma-execution": execution("gamma", " arn:aws:ecr:us-west-2:123456789012:repository/team/gamma"),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("policies:\n%v\nwant\n%v", got, want)
+	}
+	for _, role := range r.All("iam.Role") {
+		s := statements(t, role.Input("assumeRolePolicy"))
+		if len(s) != 1 || !slices.Equal(s[0].Action, []string{"sts:AssumeRole"}) ||
+			s[0].Principal["Service"] != "ecs-tasks.amazonaws.com" || s[0].Condition["StringEquals"]["aws:SourceAccount"] != "123456789012" {
+			t.Errorf("%s: trust %v", role, s)
+		}
+	}
+	// A role of its own for each purpose of each service.
+	task := r.Get(t, "ecs.TaskDefinition producer-alpha")
+	if task.Input("executionRoleArn") == task.Input("taskRoleArn") {
+		t.Error("the task runs with its execution role")
+	}
+}
+
+// What AWS wants in order and Pulumi cannot see, each with what happens without.
+func TestDependenciesThatAWSNeeds(t *testing.T) {
+	nat, endpoints := deploy(t, twoServices(t)), deploy(t, everythingOn(t))
+	for _, test := range []struct {
+		in       *testkit.Recorder
+		resource string
+		needs    []string
+		without  string
+	}{
+		{nat, "ecs.Service producer-alpha", []string{"awsx.Vpc producer", "ec2.VpcEndpoint producer-s3"}, "tasks start before the NAT route, cannot pull, and the breaker fails the deployment"},
+		{nat, "ecs.Service producer-alpha", []string{"lb.ListenerRule producer-alpha"}, "CreateService: the target group has no load balancer"},
+		{nat, "ecs.Service producer-alpha", []string{"cloudwatch.LogGroup producer-alpha"}, "tasks cannot log and do not start"},
+		{nat, "ecs.Service producer-alpha", []string{"iam.RolePolicy producer-alpha-execution"}, "tasks may not pull"},
+		{nat, "ecs.Service producer-alpha", []string{"ecs.ClusterCapacityProviders producer"}, "CreateService: capacity provider not found"},
+		{nat, "ecs.Service producer-alpha", []string{"vpc.SecurityGroupEgressRule producer-alpha-to-https", "vpc.SecurityGroupIngressRule producer-alb-to-producer-alpha", "vpc.SecurityGroupEgressRule producer-alb-to-producer-alpha"}, "tasks cannot pull, or never become healthy"},
+		{nat, "ecs.TaskDefinition producer-alpha", []string{"docker.Image producer-alpha"}, "tasks start before the image is pushed"},
+		{nat, "apigatewayv2.VpcLink producer", []string{"vpc.SecurityGroupEgressRule producer-link-to-producer-alb", "vpc.SecurityGroupIngressRule producer-link-to-producer-alb"}, "the first requests time out"},
+		{endpoints, "ecs.Service producer-alpha", []string{"ec2.VpcEndpoint producer-s3", "ec2.VpcEndpoint producer-ecr-api", "ec2.VpcEndpoint producer-ecr-dkr", "ec2.VpcEndpoint producer-logs", "ec2.VpcEndpoint producer-secretsmanager", "ec2.VpcEndpoint producer-ssm", "vpc.SecurityGroupIngressRule producer-alpha-to-producer-endpoints", "vpc.SecurityGroupEgressRule producer-alpha-to-s3"}, "tasks cannot pull"},
+		{endpoints, "ecs.Service producer-alpha", []string{"iam.RolePolicy producer-alpha-task"}, "the service starts without its permissions"},
+		{endpoints, "ecs.Service producer-beta", []string{"vpc.SecurityGroupEgressRule producer-beta-to-producer-alpha", "vpc.SecurityGroupIngressRule producer-beta-to-producer-alpha"}, "its first calls to alpha time out"},
+	} {
+		dependent := test.in.Get(t, test.resource)
+		for _, need := range test.needs {
+			if !slices.Contains(dependent.Dependencies, test.in.Get(t, need).URN) {
+				t.Errorf("%s does not depend on %s; without: %s", test.resource, need, test.without)
+			}
+		}
+	}
+}
+
+// The rows of the security controls that hold in every stack.
+func TestControls(t *testing.T) {
+	r := deploy(t, twoServices(t))
+	for _, test := range []struct {
+		controls, resource, input string
+		want                      any
+	}{
+		{"ELB.4 CKV_AWS_131 AVD-AWS-0052", "lb.LoadBalancer", "dropInvalidHeaderFields", true},
+		{"ELB.12 CKV_AWS_328", "lb.LoadBalancer", "desyncMitigationMode", "defensive"},
+		{"AVD-AWS-0053", "lb.LoadBalancer", "internal", true},
+		{"ECS.2 CKV_AWS_333", "ecs.Service", "networkConfiguration.assignPublicIp", false},
+		{"ECS.3 ECS.17 CKV_AWS_335", "ecs.TaskDefinition", "networkMode", "awsvpc"},
+		{"ECS.3 CKV_AWS_335", "ecs.TaskDefinition", "pidMode", nil},
+		{"ECS.10 CKV_AWS_332", "ecs.Service", "platformVersion", "LATEST"},
+		{"ECS.12 CKV_AWS_65 AVD-AWS-0034", "ecs.Cluster", "settings.0.value", "enabled"},
+		{"ECR.1 CKV_AWS_163 AVD-AWS-0030", "ecr.Repository", "imageScanningConfiguration.scanOnPush", true},
+		{"CloudWatch.16 CKV_AWS_66", "cloudwatch.LogGroup", "retentionInDays", 30.},
+		{"circuit breaker", "ecs.Service", "deploymentCircuitBreaker.enable", true},
+		{"rollback", "ecs.Service", "deploymentCircuitBreaker.rollback", true},
+		{"zone rebalancing", "ecs.Service", "availabilityZoneRebalancing", "ENABLED"},
+		{"tags of tasks", "ecs.Service", "propagateTags", "SERVICE"},
+		{"Cloud Map instances of stopped tasks", "servicediscovery.Service", "forceDestroy", true},
+	} {
+		found := r.All(test.resource)
+		if len(found) == 0 {
+			t.Errorf("%s: there is no %s", test.controls, test.resource)
+		}
+		for _, made := range found {
+			if got := made.Input(test.input); got != test.want {
+				t.Errorf("%s: %s has %s %v, want %v", test.controls, made, test.input, got, test.want)
+			}
+		}
+	}
+	t.Run("EC2.2 CKV2_AWS_12 AVD-AWS-0173", func(t *testing.T) {
+		if got := len(r.All("ec2.DefaultSecurityGroup")); got != 1 {
+			t.Errorf("%d default security groups are emptied, of one VPC", got)
+		}
+	})
+	t.Run("CKV_AWS_23 AVD-AWS-0099 AVD-AWS-0124", func(t *testing.T) {
+		for _, kind := range []string{"ec2.SecurityGroup", "vpc.SecurityGroupIngressRule", "vpc.SecurityGroupEgressRule"} {
+			for _, made := range r.All(kind) {
+				if text, _ := made.Input("description").(string); text == "" {
+					t.Errorf("%s has no description", made)
+				}
+			}
+		}
+	})
+	t.Run("ECR.3", func(t *testing.T) {
+		if len(r.All("ecr.LifecyclePolicy")) != len(r.All("ecr.Repository")) {
+			t.Error("a repository has no lifecycle policy")
+		}
+	})
+	t.Run("VPC link has its own security group", func(t *testing.T) {
+		link := r.Get(t, "apigatewayv2.VpcLink producer")
+		if link.Input("securityGroupIds.0") != r.Get(t, "ec2.SecurityGroup producer-link").ID || link.Input("securityGroupIds.1") != nil {
+			t.Errorf("groups of the link: %v", link.Input("securityGroupIds"))
+		}
+	})
+	t.Run("ECS.4 ECS.5 ECS.8 ECS.9 ECS.20 CT.ECS.PR.7", func(t *testing.T) {
+		for _, task := range deploy(t, everythingOn(t)).All("ecs.TaskDefinition") {
+			var containers []containerDefinition
+			if err := json.Unmarshal([]byte(task.Input("containerDefinitions").(string)), &containers); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range containers {
+				if c.Privileged || !c.ReadonlyRootFilesystem || c.User != "65532:65532" || c.Memory == 0 || c.LogConfiguration.LogDriver != "awslogs" || !slices.Equal(c.LinuxParameters.Capabilities.Drop, []string{"ALL"}) {
+					t.Errorf("%s: container %+v", task, c)
+				}
+				for _, v := range c.Environment {
+					if v.Name == "PASSWORD" || v.Name == "TOKEN" {
+						t.Errorf("%s: %s is in the environment", task, v.Name)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestDeletionProtection(t *testing.T) {
+	for protect, args := range map[bool]*Args{false: twoServices(t), true: everythingOn(t)} {
+		r := deploy(t, args)
+		for _, made := range append(r.All("lb.LoadBalancer"), r.All("ecr.Repository")...) {
+			if made.Protect != protect {
+				t.Errorf("deletionProtection %v: %s is protected: %v", protect, made, made.Protect)
+			}
+		}
+		if got := r.Get(t, "lb.LoadBalancer producer").Input("enableDeletionProtection"); got != protect {
+			t.Errorf("deletionProtection %v: the load balancer has %v", protect, got)
+		}
+	}
+}
+
+// A deployment that ECS rolled back leaves the service on another task definition.
+func TestRolledBackDeploymentFailsTheUpdate(t *testing.T) {
+	const before = "arn:aws:ecs:us-west-2:123456789012:task-definition/private-api-dev-alpha:1-before"
+	err := tryDeploy(&testkit.Recorder{Replace: func(made *testkit.Resource, outputs resource.PropertyMap) {
+		if made.String() == "ecs.Service producer-alpha" {
+			outputs["taskDefinition"] = resource.NewStringProperty(before)
+		}
+	}}, twoServices(t))
+	if err == nil {
+		t.Fatal("the update succeeded")
+	}
+	for _, want := range []string{"service alpha", "rolled back", "sha256:", before} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the message does not say %q: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "service beta") {
+		t.Errorf("beta was not rolled back: %v", err)
+	}
+}
+
+func TestTimeoutOfADeployment(t *testing.T) {
+	want := map[string]string{"create": "10m", "update": "10m"}
+	if got := deploy(t, twoServices(t)).Get(t, "ecs.Service producer-alpha").CustomTimeouts; !maps.Equal(got, want) {
+		t.Errorf("the wait for a deployment is bounded by %v, want %v", got, want)
+	}
+}
