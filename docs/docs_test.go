@@ -264,7 +264,7 @@ var notRun = map[string]string{
 	"pip install":    "installs a simulator",
 	"make e2e":       "takes half an hour",
 	"make faults":    "takes an hour",
-	"make bench":     "takes half an hour",
+	"make bench":     "takes 15 minutes",
 	"export ":        "has no effect alone",
 	"make up":        "needs AWS",
 	"make preview":   "needs AWS",
