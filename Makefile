@@ -3,21 +3,21 @@
 STACK   ?= dev
 SERVICE ?= book
 PORT    ?= 8080
-# More arguments for the command behind the target: make up ARGS=--refresh
+# More arguments for the command that the target runs: make up ARGS=--refresh
 ARGS    ?=
 
 export STACK YES TOKEN
 
 modules := . apps
 tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
-shells  := $(wildcard scripts/stack scripts/smoke scripts/lib.sh .ci/run)
+shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/lib.sh .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help local up preview smoke outputs connect destroy run test lint fmt e2e faults bench
+.PHONY: help local run up preview smoke outputs connect destroy test lint fmt generate e2e e2e-all faults bench
 
 help: ## List the commands
 	@echo 'usage: make COMMAND [STACK=$(STACK)] [SERVICE=$(SERVICE)] [ARGS=...]'
-	@awk -F ':.*## ' '/^## /{print "\n" substr($$0, 4)} /^[a-z0-9]+:.*## /{printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^## /{print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## /{printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 ## Without AWS
 
@@ -30,13 +30,13 @@ run: ## Run one service alone: make run SERVICE=author PORT=8081
 
 ## On AWS
 
-up: ## Bring the stack up, from nothing or from what is there (YES=1: without asking)
+up: ## Create or update the stack (YES=1: without asking)
 	@scripts/stack up $(ARGS)
 
 preview: ## Show what `make up` would change
 	@scripts/stack preview $(ARGS)
 
-smoke: ## Ask every service through the public path; compare versions with the stack
+smoke: ## Call every service through the public API and check which version answers
 	@scripts/smoke
 
 outputs: ## Print the stack's outputs: URLs, names, digests
@@ -45,33 +45,41 @@ outputs: ## Print the stack's outputs: URLs, names, digests
 connect: ## Open a shell on the bastion
 	@scripts/stack connect
 
-destroy: ## Take the stack down (YES=1: without asking)
+destroy: ## Delete the stack (YES=1: without asking)
 	@scripts/stack destroy $(ARGS)
 
 ## Development
 
-test: lint ## All that needs neither AWS nor a simulator: linters and unit tests
+test: lint ## Run linters and unit tests; needs no AWS, Docker or simulator
 	go test -C apps -timeout 10m ./...
-	@# -short: the life of a stack takes half an hour where an engine and a simulator happen to be installed.
+	@# -short skips e2e, which takes half an hour if Pulumi and a simulator are installed.
 	go test -short -timeout 20m ./...
 
-lint: ## Formatting, go vet, staticcheck; shellcheck where it is; workflows
+lint: ## Check formatting, code, workflows and, if shellcheck is installed, scripts
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
-	@echo '== go vet and staticcheck (the first time compiles the AWS SDK of Pulumi: minutes)'
+	@echo '== go vet and staticcheck (the first run compiles the AWS SDKs, which takes minutes)'
 	@set -e; for module in $(modules); do ( set -ex; cd $$module; go vet ./...; $(tool) staticcheck ./... ); done
 	$(tool) actionlint $(wildcard .github/workflows/*.yml)
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(shells); else echo '== shellcheck is not installed: scripts were not checked'; fi
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(shells); else echo '== shellcheck is not installed, so the scripts were not checked'; fi
 
 fmt: ## Format the code
 	gofmt -w .
 
-e2e: ## The life of a stack on the AWS simulator: up, changes, drift, faults, destroy
-	go test -count=1 -parallel 4 -timeout 40m $(ARGS) ./e2e/...
+generate: ## Write the config block of Pulumi.yaml, and docs/settings.md
+	go test ./stack -run '^TestGenerated' -update
 
-faults: ## Every fault instead of the sample in e2e: an hour
-	E2E_FAULTS=all go test -count=1 -parallel 4 -timeout 120m -v -run '^TestFaults$$' $(ARGS) ./e2e
+# scripts/e2e fails if Pulumi or the simulator is missing. Without it, these tests would only skip.
+e2e: ## Test the whole life of a stack on the AWS simulator: half an hour
+	scripts/e2e go test -count=1 -parallel 4 -timeout 40m $(ARGS) ./e2e/...
 
-bench: ## Figures of the README: services under load, stacks of many services
+e2e-all: ## The same, with everything that does not fit in half an hour
+	E2E_FAULTS=all scripts/e2e go test -count=1 -parallel 4 -timeout 180m $(ARGS) ./e2e/...
+
+faults: ## Test every fault instead of the sample in e2e: an hour
+	E2E_FAULTS=all scripts/e2e go test -count=1 -parallel 4 -timeout 120m -v -run '^TestFaults$$' $(ARGS) ./e2e
+
+bench: ## Measure the figures in docs/testing.md: services under load, stacks of many services
+	@scripts/e2e
 	go run -C apps ./internal/bench
 	go test -C apps -run '^$$' -bench . ./...
-	E2E_BENCH=1 go test -count=1 -timeout 120m -run '^TestManyServices$$' -v ./e2e
+	E2E_BENCH=1 scripts/e2e go test -count=1 -timeout 120m -run '^TestManyServices$$' -v ./e2e

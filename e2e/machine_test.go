@@ -95,7 +95,7 @@ func newAccountAlone(t *testing.T) *account {
 	t.Helper()
 	needEngine(t)
 	if os.Getenv("E2E_AWS") != "" {
-		skip(t, "needs a simulator's recorded calls; E2E_AWS is set")
+		t.Skip("needs a simulator's recorded calls; E2E_AWS is set")
 	}
 	url, own := os.Getenv("E2E_ENDPOINT_URL"), false
 	if url == "" {

@@ -20,7 +20,7 @@ type figures struct {
 	memory                              int // MiB, the peak of the process that runs the program
 }
 
-// TestManyServices brings up stacks of 2, 10 and 25 services and reports what they cost, as the table of the README.
+// TestManyServices brings up stacks of 2, 10 and 25 services and reports what they cost, as the table in docs/testing.md.
 // It asserts that resources and changing calls grow by the same number with each service.
 func TestManyServices(t *testing.T) {
 	if os.Getenv("E2E_BENCH") == "" {

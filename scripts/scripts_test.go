@@ -37,6 +37,7 @@ esac`,
 	"docker":                 `[[ -z ${FAKE_ENGINE_DOWN:-} ]] || { echo "Cannot connect to the Docker daemon" >&2; exit 1; }`,
 	"go":                     ``,
 	"session-manager-plugin": ``,
+	"moto_server":            ``,
 	"aws": `
 case "$*" in
   "sts get-caller-identity"*) [[ -z ${FAKE_CREDENTIALS_EXPIRED:-} ]] || { echo "The SSO session has expired" >&2; exit 255; }
@@ -95,7 +96,7 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lib.sh", "stack", "smoke"} {
+	for _, name := range []string{"lib.sh", "stack", "smoke", "e2e"} {
 		link(t, filepath.Join(here, name), filepath.Join(s.root, "scripts", name))
 	}
 	for name, text := range map[string]string{
@@ -104,7 +105,7 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 		"Pulumi.profile.yaml":    "config:\n  aws:profile: work\n",
 		"Pulumi.kms.yaml":        "secretsprovider: awskms://alias/pulumi\n",
 		"go.mod":                 "module private-api\n\ngo 1.26\n",
-		"apps/book/Dockerfile":   "FROM scratch\n",
+		"apps/book/main.go":      "package main\n",
 		"apps/author/Dockerfile": "FROM scratch\n",
 	} {
 		name = filepath.Join(s.root, name)
@@ -173,15 +174,15 @@ func TestStack(t *testing.T) {
 		{name: "Pulumi Cloud has its own keys", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "FAKE_BACKEND=https://app.pulumi.com/someone"},
 			calls: []string{"!pulumi login", "pulumi up --stack dev\n"}},
 		{name: "shared bucket without passphrase", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket?region=us-west-2"}, fails: true,
-			output: []string{"encrypts the secrets in s3://bucket: set PULUMI_CONFIG_PASSPHRASE"}, calls: []string{"!pulumi up"}},
+			output: []string{"to encrypt the secrets in s3://bucket: set PULUMI_CONFIG_PASSPHRASE"}, calls: []string{"!pulumi up"}},
 		{name: "shared bucket with a key service", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "STACK=kms"},
 			calls: []string{"pulumi up --stack kms\n"}},
 		{name: "expired login is not replaced by a local one", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "FAKE_LOGIN_EXPIRED=1"}, fails: true,
 			output: []string{"access to Pulumi's backend", "invalid access token"}, calls: []string{"!pulumi login", "!pulumi up"}},
 		{name: "everything missing at once", args: []string{"up"}, without: []string{"pulumi", "go", "docker", "aws"}, fails: true,
-			output: []string{"pulumi 3.230.0 or newer: install", "go 1.26 or newer", "AWS credentials:", "docker, which builds"}},
+			output: []string{"pulumi 3.230.0 or newer: see", "go 1.26 or newer", "AWS credentials:", "docker, to build the images"}},
 		{name: "everything broken at once", args: []string{"up"}, env: []string{"FAKE_VERSION=v3.99.0", "FAKE_CREDENTIALS_EXPIRED=1", "FAKE_ENGINE_DOWN=1"}, fails: true,
-			output: []string{"this is 3.99.0", "The SSO session has expired", "Cannot connect to the Docker daemon"}, calls: []string{"!pulumi up"}},
+			output: []string{"you have 3.99.0", "The SSO session has expired", "Cannot connect to the Docker daemon"}, calls: []string{"!pulumi up"}},
 		{name: "newer pulumi", args: []string{"up"}, env: []string{"FAKE_VERSION=v3.1000.0"}, calls: []string{"pulumi up"}},
 		{name: "profile of the configuration", args: []string{"up"}, env: []string{"STACK=profile"},
 			calls: []string{"aws sts get-caller-identity --query Arn --output text --region us-west-2 --profile work"}},
@@ -192,10 +193,10 @@ func TestStack(t *testing.T) {
 			output: []string{"a running Docker engine"}, calls: []string{"!pulumi up"}},
 		{name: "preview", args: []string{"preview"}, calls: []string{"pulumi preview --stack dev [passphrase]"}},
 		{name: "destroy", args: []string{"destroy"}, env: append(keys, "PULUMI_BACKEND_URL=file:///tmp/x", "YES=1"),
-			output: []string{"Nothing of stack dev is left in AWS"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
+			output: []string{"Everything in stack dev is deleted from AWS"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
 		{name: "destroy what is protected", args: []string{"destroy"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_PROTECTION=true", "YES=1"}, fails: true,
 			output: []string{"pulumi config set deletionProtection false --stack dev", "make up STACK=dev"}, calls: []string{"!pulumi destroy"}},
-		{name: "destroy before any login", args: []string{"destroy"}, fails: true, output: []string{"there is no login"}, calls: []string{"!pulumi login"}},
+		{name: "destroy before any login", args: []string{"destroy"}, fails: true, output: []string{"not logged in"}, calls: []string{"!pulumi login"}},
 		{name: "destroy an unknown stack", args: []string{"destroy"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_NO_STACK=1"}, fails: true,
 			output: []string{"no stack named 'dev' found"}, calls: []string{"!pulumi destroy"}},
 		{name: "outputs", args: []string{"outputs", "--json"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", `FAKE_OUTPUTS={"clusterName":"c"}`},
@@ -204,7 +205,7 @@ func TestStack(t *testing.T) {
 			calls: []string{"aws ssm start-session --parameters command=bash -l"}},
 		{name: "connect without a bastion", args: []string{"connect"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x"}, fails: true, output: []string{"has no bastion"}},
 		{name: "connect without the tools", args: []string{"connect"}, without: []string{"aws", "session-manager-plugin"},
-			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_CONNECT=true"}, fails: true, output: []string{"the AWS CLI", "the plugin of Session Manager"}},
+			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_CONNECT=true"}, fails: true, output: []string{"the AWS CLI", "the Session Manager plugin"}},
 		{name: "unknown command", args: []string{"rm"}, fails: true, output: []string{"usage:"}},
 	}
 	for _, test := range tests {
@@ -241,8 +242,8 @@ func TestSmoke(t *testing.T) {
 	}{
 		{name: "all is well", handler: healthy, output: []string{"book", "author", "sha256:111111111111 ", "2 entries", "ok"}},
 		{name: "another version", handler: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"sha256:2222"}`) }, fails: true,
-			output: []string{"sha256:2222", "another version answers", "not every service"}},
-		{name: "not JSON", handler: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }, fails: true, output: []string{"another version answers"}},
+			output: []string{"sha256:2222", "wrong version", "not every service"}},
+		{name: "not JSON", handler: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }, fails: true, output: []string{"wrong version"}},
 		{name: "late", handler: func(w http.ResponseWriter, r *http.Request) {
 			if starting++; starting == 1 { // the requests come one after the other
 				w.WriteHeader(http.StatusServiceUnavailable)
@@ -250,7 +251,7 @@ func TestSmoke(t *testing.T) {
 			}
 			healthy(w, r)
 		}, env: []string{"SMOKE_SECONDS=30"}, output: []string{"waiting for author: health: 503: no healthy task", "2 entries"}},
-		{name: "wrong path", handler: http.NotFound, fails: true, output: []string{"health: 404: no route or no listener rule"}},
+		{name: "wrong path", handler: http.NotFound, fails: true, output: []string{"health: 404: no route or listener rule"}},
 		{name: "the list fails", handler: func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/health") {
 				healthy(w, r)
@@ -261,12 +262,12 @@ func TestSmoke(t *testing.T) {
 		{name: "iam", handler: signed(healthy), env: append(keys, "AWS_SESSION_TOKEN=session"), output: []string{"2 entries"}},
 		{name: "iam, credentials of the AWS CLI", handler: signed(healthy), output: []string{"2 entries"},
 			env: []string{`FAKE_EXPORT={"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"secret","SessionToken":"session"}`}},
-		{name: "iam without credentials", handler: signed(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"403: the API wants a signed request"}},
+		{name: "iam without credentials", handler: signed(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"403: the API needs a signed request"}},
 		{name: "jwt", handler: bearer(healthy), env: []string{"TOKEN=header.body.signature"}, output: []string{"2 entries"}},
-		{name: "jwt without a token", handler: bearer(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"401: the API wants a bearer token: TOKEN="}},
-		{name: "not up", env: []string{"FAKE_OUTPUTS={}"}, fails: true, output: []string{"stack dev is not up"}},
-		{name: "bad bound", env: []string{"SMOKE_SECONDS=soon"}, fails: true, output: []string{"SMOKE_SECONDS=soon: allowed is"}},
-		{name: "no pulumi", without: []string{"pulumi"}, fails: true, output: []string{"pulumi 3.230.0 or newer: install"}},
+		{name: "jwt without a token", handler: bearer(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"401: the API needs a bearer token: TOKEN="}},
+		{name: "not up", env: []string{"FAKE_OUTPUTS={}"}, fails: true, output: []string{"stack dev has no services yet"}},
+		{name: "bad bound", env: []string{"SMOKE_SECONDS=soon"}, fails: true, output: []string{"SMOKE_SECONDS=soon is not a number"}},
+		{name: "no pulumi", without: []string{"pulumi"}, fails: true, output: []string{"pulumi 3.230.0 or newer: see"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -284,6 +285,36 @@ func TestSmoke(t *testing.T) {
 			output, _, ok := newSandbox(t, test.without...).run(t, env, "smoke")
 			if ok == test.fails {
 				t.Errorf("succeeded: %v, want %v", ok, !test.fails)
+			}
+			contains(t, "output", output, test.output...)
+		})
+	}
+}
+
+func TestE2E(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		args    []string
+		without []string
+		env     []string
+		fails   bool
+		output  []string
+	}{
+		{name: "all is there", args: []string{"env"}, output: []string{"E2E_REQUIRED=1"}},
+		{name: "only the check"},
+		{name: "everything missing at once", args: []string{"env"}, without: []string{"pulumi", "moto_server"}, fails: true,
+			output: []string{"pulumi 3.230.0 or newer", "moto_server, an AWS simulator", "!E2E_REQUIRED=1"}},
+		{name: "only the check, nothing there", without: []string{"pulumi", "moto_server"}, fails: true},
+		{name: "a simulator that is running", args: []string{"env"}, without: []string{"moto_server"},
+			env: []string{"E2E_ENDPOINT_URL=http://127.0.0.1:5555"}, output: []string{"E2E_REQUIRED=1"}},
+		{name: "a real account", args: []string{"env"}, without: []string{"moto_server"}, env: []string{"E2E_AWS=1"}, output: []string{"E2E_REQUIRED=1"}},
+		{name: "the exit code of the command", args: []string{"bash", "-c", "exit 3"}, fails: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			output, _, ok := newSandbox(t, test.without...).run(t, test.env, "e2e", test.args...)
+			if ok == test.fails {
+				t.Errorf("succeeded: %v, want %v\n%s", ok, !test.fails, output)
 			}
 			contains(t, "output", output, test.output...)
 		})
