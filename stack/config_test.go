@@ -3,9 +3,9 @@ package stack
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
+	"private-api/internal/setting"
 	"private-api/internal/testkit"
-	"private-api/producer"
 )
 
 func toJSON(t *testing.T, v any) string {
@@ -84,7 +84,7 @@ func TestStackFilesAreAccepted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name == "dev" {
-			if got := r.Get(t, "ecs.Service producer-book").Input("capacityProviderStrategies.0.capacityProvider"); got != "FARGATE_SPOT" {
+			if got := r.All("ecs.Service")[0].Input("capacityProviderStrategies.0.capacityProvider"); got != "FARGATE_SPOT" {
 				t.Errorf("dev: tasks on %v", got)
 			}
 			if got := len(r.All("ec2.NatGateway")); got != 1 {
@@ -95,9 +95,9 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		if got := len(r.All("ec2.NatGateway")); got != 2 {
 			t.Errorf("prod: %d NAT gateways", got)
 		}
-		for _, resource := range []string{"lb.LoadBalancer producer", "ecr.Repository producer-book", "ecr.Repository producer-author"} {
-			if !r.Get(t, resource).Protect {
-				t.Errorf("prod: %s is not protected", resource)
+		for _, made := range append(r.All("ecr.Repository"), r.Get(t, "lb.LoadBalancer producer")) {
+			if !made.Protect {
+				t.Errorf("prod: %s is not protected", made)
 			}
 		}
 		if got := r.Get(t, "lb.LoadBalancer producer").Input("enableDeletionProtection"); got != true {
@@ -115,7 +115,13 @@ func TestStackFilesAreAccepted(t *testing.T) {
 func TestSettings(t *testing.T) {
 	digest := "123456789012.dkr.ecr.us-west-2.amazonaws.com/book@sha256:" + strings.Repeat("b", 64)
 	perService := func(format string) []string {
-		return []string{fmt.Sprintf(format, "author"), fmt.Sprintf(format, "book")}
+		return []string{fmt.Sprintf(format, "alpha"), fmt.Sprintf(format, "beta")}
+	}
+	anyOrigin := map[string]string{"cors": `{"allowOrigins":["*"]}`}
+	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
+	tested := map[string]bool{
+		"aws:region": true, "availabilityZoneCount": true, // TestZones
+		"allowUnauthenticated": true, // below, as production needs it
 	}
 	for _, test := range []struct {
 		key, value     string
@@ -129,10 +135,10 @@ func TestSettings(t *testing.T) {
 		{key: "cpu", value: "512", with: map[string]string{"memory": "1024"}, changed: perService("ecs.TaskDefinition producer-%s cpu")},
 		{key: "memory", value: "1024", changed: slices.Concat(perService("ecs.TaskDefinition producer-%s containerDefinitions"), perService("ecs.TaskDefinition producer-%s memory"))},
 		{key: "desiredCount", value: "3", changed: perService("ecs.Service producer-%s desiredCount")},
-		{key: "services", value: `{"book":{"cpu":512,"memory":1024,"desiredCount":1}}`, changed: []string{"ecs.Service producer-book desiredCount", "ecs.TaskDefinition producer-book containerDefinitions", "ecs.TaskDefinition producer-book cpu", "ecs.TaskDefinition producer-book memory"}},
-		{key: "services", value: `{"book":{"environment":{"MODE":"quiet"}}}`, changed: []string{"ecs.TaskDefinition producer-book containerDefinitions"}},
-		{key: "services", value: `{"book":{"secrets":{"TOKEN":"arn:aws:ssm:us-west-2:123456789012:parameter/token"}}}`, changed: []string{"ecs.TaskDefinition producer-book containerDefinitions", "iam.RolePolicy producer-book-execution policy"}},
-		{key: "services", value: `{"book":{"image":"` + digest + `"}}`, changed: []string{"ecs.TaskDefinition producer-book containerDefinitions", "iam.RolePolicy producer-book-execution policy"}, removed: []string{"docker.Image producer-book"}},
+		{key: "services", value: `{"beta":{"cpu":512,"memory":1024,"desiredCount":1}}`, changed: []string{"ecs.Service producer-beta desiredCount", "ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta cpu", "ecs.TaskDefinition producer-beta memory"}},
+		{key: "services", value: `{"beta":{"environment":{"MODE":"quiet"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
+		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"arn:aws:ssm:us-west-2:123456789012:parameter/token"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}},
+		{key: "services", value: `{"beta":{"image":"` + digest + `"}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}, removed: []string{"docker.Image producer-beta"}},
 		{key: "healthCheckIntervalSeconds", value: "20", changed: slices.Concat(perService("ecs.Service producer-%s healthCheckGracePeriodSeconds"), perService("lb.TargetGroup producer-%s healthCheck"))},
 		{key: "healthCheckTimeoutSeconds", value: "4", changed: perService("lb.TargetGroup producer-%s healthCheck")},
 		{key: "deregistrationDelaySeconds", value: "60", changed: perService("lb.TargetGroup producer-%s deregistrationDelay")},
@@ -146,6 +152,16 @@ func TestSettings(t *testing.T) {
 		{key: "throttle", value: `{"burst":10}`, changed: []string{"apigatewayv2.Stage consumer defaultRouteSettings"}},
 		{key: "throttle", value: `{"rate":10}`, changed: []string{"apigatewayv2.Stage consumer defaultRouteSettings"}},
 		{key: "cors", value: `{"allowOrigins":["https://www.example.com"]}`, changed: []string{"apigatewayv2.Api consumer corsConfiguration"}},
+		{key: "cors", value: `{"allowOrigins":["*"],"allowMethods":["GET"]}`, with: anyOrigin, changed: []string{"apigatewayv2.Api consumer corsConfiguration"}},
+		{key: "cors", value: `{"allowOrigins":["*"],"allowHeaders":["x-me"]}`, with: anyOrigin, changed: []string{"apigatewayv2.Api consumer corsConfiguration"}},
+		{key: "cors", value: `{"allowOrigins":["*"],"maxAgeSeconds":1}`, with: anyOrigin, changed: []string{"apigatewayv2.Api consumer corsConfiguration"}},
+		{key: "jwt", value: `{"issuer":"https://other.example.com","audiences":["api"]}`, with: jwt, changed: []string{"apigatewayv2.Authorizer consumer jwtConfiguration"}},
+		{key: "jwt", value: `{"issuer":"https://issuer.example.com","audiences":["other"]}`, with: jwt, changed: []string{"apigatewayv2.Authorizer consumer jwtConfiguration"}},
+		{key: "ssh", value: `{"keyName":"me","cidrs":["203.0.113.0/24"]}`, changed: []string{"ec2.Instance consumer-bastion keyName"}, added: []string{"vpc.SecurityGroupIngressRule consumer-bastion-ssh-203.0.113.0-24"}},
+		{key: "aws:allowedAccountIds", value: `["123456789012"]`, changed: []string{"providers.aws aws allowedAccountIds"}},
+		{key: "aws:profile", value: "work", changed: []string{"providers.aws aws profile"}},
+		{key: "availabilityZones", value: `["us-west-2a","us-west-2c"]`, changed: []string{"awsx.Vpc consumer availabilityZoneNames", "awsx.Vpc producer availabilityZoneNames", "ec2.Subnet consumer-public-2 availabilityZone",
+			"ec2.Subnet producer-private-2 availabilityZone", "ec2.Subnet producer-public-2 availabilityZone"}},
 		{key: "authorization", value: "iam", changed: []string{"apigatewayv2.Route consumer authorizationType"}},
 		{key: "production", value: "true"}, // with allowUnauthenticated below
 		{key: "bastion", value: "false", removed: []string{"awsx.Vpc consumer", "ec2.DefaultSecurityGroup consumer", "ec2.Instance consumer-bastion", "ec2.InternetGateway consumer", "ec2.Route consumer-public-1", "ec2.Route consumer-public-2", "ec2.RouteTable consumer-public-1", "ec2.RouteTable consumer-public-2", "ec2.RouteTableAssociation consumer-public-1", "ec2.RouteTableAssociation consumer-public-2", "ec2.SecurityGroup consumer-bastion", "ec2.Subnet consumer-public-1", "ec2.Subnet consumer-public-2", "ec2.Vpc consumer", "iam.InstanceProfile consumer-bastion", "iam.Role consumer-bastion", "iam.RolePolicyAttachment consumer-bastion", "vpc.SecurityGroupEgressRule consumer-bastion-to-https"}},
@@ -157,9 +173,17 @@ func TestSettings(t *testing.T) {
 				perService("vpc.SecurityGroupEgressRule producer-%s-to-producer-endpoints"), perService("vpc.SecurityGroupIngressRule producer-%s-to-producer-endpoints"), perService("vpc.SecurityGroupEgressRule producer-%s-to-s3")),
 			removed: append([]string{"ec2.Eip producer-1", "ec2.NatGateway producer-1", "ec2.Route producer-private-1", "ec2.Route producer-private-2"}, perService("vpc.SecurityGroupEgressRule producer-%s-to-https")...)},
 	} {
+		tested[test.key] = true
+		for _, field := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(test.value, -1) {
+			tested[test.key+"."+field[1]], tested[test.key+".<name>."+field[1]] = true, true
+		}
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			settings := map[string]string{test.key: test.value, "allowUnauthenticated": "true"}
-			maps.Copy(settings, test.with)
+			for key, value := range test.with {
+				if key != test.key {
+					settings[key] = value
+				}
+			}
 			before, after := deploy(t, test.with), deploy(t, settings)
 			got := changes(t, before, after)
 			// The tag names the content, and the platform is part of it.
@@ -180,80 +204,117 @@ func TestSettings(t *testing.T) {
 			same(t, "removed", removed, test.removed)
 		})
 	}
+	var check func([]setting.Declaration)
+	check = func(all []setting.Declaration) {
+		for _, d := range all {
+			if check(d.Fields); len(d.Fields) == 0 && !tested[d.Key] {
+				t.Errorf("no row changes %s", d.Key)
+			}
+		}
+	}
+	check(declarations())
 }
 
-// What is refused, and what the message says: the setting, its value, what is allowed.
-func TestRefusals(t *testing.T) {
-	third := func(change func(*producer.Service)) []producer.Service {
-		s := producer.Service{Name: "review", Path: "/api/reviews", Priority: 300, Image: "r.example.com/review@sha256:" + strings.Repeat("c", 64)}
-		change(&s)
-		return append(Services(), s)
+// A field that an object leaves out has its default.
+func TestFieldsOfObjectsHaveDefaults(t *testing.T) {
+	r := deploy(t, map[string]string{"throttle": `{"burst":50}`, "cors": `{"allowOrigins":["https://www.example.com"]}`})
+	limits := r.Get(t, "apigatewayv2.Stage consumer")
+	if burst, rate := limits.Input("defaultRouteSettings.throttlingBurstLimit"), limits.Input("defaultRouteSettings.throttlingRateLimit"); burst != 50. || rate != 100. {
+		t.Errorf("burst %v, rate %v", burst, rate)
+	}
+	cors := r.Get(t, "apigatewayv2.Api consumer")
+	if methods, age := cors.Input("corsConfiguration.allowMethods.0"), cors.Input("corsConfiguration.maxAge"); methods != "GET" || age != 300. {
+		t.Errorf("methods %v, age %v", methods, age)
+	}
+}
+
+// What the configuration says of a service is added to what Go says of it.
+func TestEnvironmentIsMerged(t *testing.T) {
+	p := fixture(t)
+	p.Services[0].Environment = map[string]string{"MODE": "loud", "COLOR": "red"}
+	r := &testkit.Recorder{}
+	if err := deployOn(r, p, map[string]string{"services": `{"alpha":{"environment":{"MODE":"quiet"}}}`}); err != nil {
+		t.Fatal(err)
+	}
+	container := r.Get(t, "ecs.TaskDefinition producer-alpha").Input("containerDefinitions").(string)
+	for _, want := range []string{`{"name":"MODE","value":"quiet"}`, `{"name":"COLOR","value":"red"}`} {
+		if !strings.Contains(container, want) {
+			t.Errorf("the container has no %s: %s", want, container)
+		}
+	}
+	if p.Services[0].Environment["MODE"] != "loud" {
+		t.Error("the program's own value was changed")
+	}
+}
+
+// The limits of tags and zones, on both sides.
+func TestLimits(t *testing.T) {
+	tags := func(n, key, value int) map[string]string {
+		all := map[string]string{}
+		for i := range n {
+			all[fmt.Sprintf("%0*d", key, i)] = strings.Repeat("v", value)
+		}
+		return map[string]string{"tags": toJSON(t, all)}
 	}
 	for _, test := range []struct {
 		name     string
 		settings map[string]string
-		services []producer.Service
+		allowed  bool
+	}{
+		{"40 tags", tags(40, 2, 1), true}, {"41 tags", tags(41, 2, 1), false},
+		{"key of 128", tags(1, 128, 1), true}, {"key of 129", tags(1, 129, 1), false},
+		{"value of 256", tags(1, 1, 256), true}, {"value of 257", tags(1, 1, 257), false},
+		{"empty key", map[string]string{"tags": `{"":"v"}`}, false}, {"case alone differs", map[string]string{"tags": `{"a":"v","A":"v"}`}, false},
+		{"1 zone", map[string]string{"availabilityZoneCount": "1"}, false}, {"2 zones", map[string]string{"availabilityZoneCount": "2"}, true},
+		{"6 zones", map[string]string{"availabilityZoneCount": "6"}, true}, {"7 zones", map[string]string{"availabilityZoneCount": "7"}, false},
+		{"one named zone", map[string]string{"availabilityZones": `["us-west-2a"]`}, false},
+		{"adjacent ranges", map[string]string{"producerVpcCidr": "10.1.0.0/17", "consumerVpcCidr": "10.1.128.0/17"}, true},
+		{"overlap, but no bastion", map[string]string{"consumerVpcCidr": "10.0.0.0/16", "bastion": "false"}, true},
+	} {
+		c := newConfiguration(fixture(t).Services, testkit.Apps(t, "alpha", "beta"))
+		var problems setting.Problems
+		err := (&testkit.Recorder{}).Run(func(ctx *pulumi.Context) error { problems = c.read(ctx); return nil }, prefixed(test.settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := problems.Err(); (err == nil) != test.allowed {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// What is refused, and what the message says: the setting, its value, what is allowed.
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings map[string]string
 		want     []string
 	}{
-		{name: "unknown CPU", settings: map[string]string{"cpu": "300"}, want: []string{`cpu: 300 is not allowed: one of 256, 512, 1024, 2048, 4096, 8192, 16384`}},
-		{name: "memory of another CPU", settings: map[string]string{"memory": "4096"}, want: []string{`memory: 4096 is not allowed: with cpu 256 one of 512, 1024, 2048`}},
 		{name: "malformed number", settings: map[string]string{"cpu": "many"}, want: []string{`cpu: "many" is not allowed: a whole number`}},
 		{name: "malformed boolean", settings: map[string]string{"spot": "yes"}, want: []string{`spot: "yes" is not allowed: true or false`}},
 		{name: "malformed list", settings: map[string]string{"ssh": `{"cidrs":"10.0.0.0/8"}`}, want: []string{`ssh.cidrs: "10.0.0.0/8" is not allowed: a list of texts`}},
 		{name: "overlapping ranges", settings: map[string]string{"consumerVpcCidr": "10.0.128.0/17"}, want: []string{`consumerVpcCidr: "10.0.128.0/17" is not allowed: a range that does not overlap producerVpcCidr (10.0.0.0/16)`}},
 		{name: "range too small", settings: map[string]string{"producerVpcCidr": "10.0.0.0/26"}, want: []string{`producerVpcCidr: "10.0.0.0/26" is not allowed: an IPv4 range between /16 and /25`}},
 		{name: "range too small for six zones", settings: map[string]string{"producerVpcCidr": "10.0.0.0/24", "availabilityZoneCount": "6"}, want: []string{`producerVpcCidr: "10.0.0.0/24" is not allowed: an IPv4 range between /16 and /23`}},
-		{name: "host bits", settings: map[string]string{"producerVpcCidr": "10.0.0.1/16"}, want: []string{`producerVpcCidr: "10.0.0.1/16"`}},
-		{name: "consumer too small", settings: map[string]string{"consumerVpcCidr": "10.1.0.0/24"}, want: []string{`consumerVpcCidr: "10.1.0.0/24" is not allowed: an IPv4 range between /16 and /23`}},
 		{name: "one zone", settings: map[string]string{"availabilityZoneCount": "1"}, want: []string{`availabilityZoneCount: 1 is not allowed: 2 to 6 zones`}},
 		{name: "zones twice", settings: map[string]string{"availabilityZones": `["us-west-2a","us-west-2a"]`}, want: []string{`availabilityZones: ["us-west-2a","us-west-2a"] is not allowed: two or more different zones`}},
-		{name: "egress", settings: map[string]string{"egress": "proxy"}, want: []string{`egress: "proxy" is not allowed: one of nat, nat-per-zone, endpoints`}},
-		{name: "architecture", settings: map[string]string{"architecture": "amd64"}, want: []string{`architecture: "amd64" is not allowed: one of arm64, x86_64`}},
-		{name: "retention", settings: map[string]string{"logRetentionDays": "10"}, want: []string{`logRetentionDays: 10 is not allowed: one of 1, 3, 5, 7,`}},
-		{name: "health check cannot hold", settings: map[string]string{"healthCheckTimeoutSeconds": "30"}, want: []string{`healthCheckTimeoutSeconds: 30 is not allowed: less than healthCheckIntervalSeconds (30)`}},
-		{name: "drain cannot hold", settings: map[string]string{"drainSeconds": "30"}, want: []string{`drainSeconds: 30 is not allowed: 0 to 28 seconds: less than stopTimeoutSeconds (30)`}},
-		{name: "stop timeout", settings: map[string]string{"stopTimeoutSeconds": "121"}, want: []string{`stopTimeoutSeconds: 121 is not allowed: 2 to 120 seconds`}},
-		{name: "integration timeout", settings: map[string]string{"integrationTimeoutSeconds": "31"}, want: []string{`integrationTimeoutSeconds: 31 is not allowed: 1 to 30 seconds`}},
-		{name: "deployment timeout", settings: map[string]string{"deploymentTimeoutMinutes": "0"}, want: []string{`deploymentTimeoutMinutes: 0 is not allowed: 1 to 60 minutes`}},
-		{name: "throttling", settings: map[string]string{"throttle": `{"burst":0,"rate":-1}`}, want: []string{`throttle.burst: 0 is not allowed: 1 to 5000`, `throttle.rate: -1 is not allowed: 1 to 10000`}},
 		{name: "field of an object", settings: map[string]string{"throttle": `{"bursts":5}`}, want: []string{`throttle.bursts: 5 is not allowed: no such setting; throttle has burst, rate`}},
 		{name: "malformed field", settings: map[string]string{"throttle": `{"burst":"many"}`}, want: []string{`throttle.burst: "many" is not allowed: a whole number`}},
 		{name: "malformed object", settings: map[string]string{"throttle": `50`}, want: []string{`throttle: "50" is not allowed: an object`}},
-		{name: "origin", settings: map[string]string{"cors": `{"allowOrigins":["www.example.com"]}`}, want: []string{`cors.allowOrigins: "www.example.com" is not allowed: origins such as`}},
-		{name: "method", settings: map[string]string{"cors": `{"allowOrigins":["*"],"allowMethods":["get"]}`}, want: []string{`cors.allowMethods: "get" is not allowed: one of *, DELETE`}},
-		{name: "authorization", settings: map[string]string{"authorization": "basic"}, want: []string{`authorization: "basic" is not allowed: one of none, iam, jwt`}},
-		{name: "jwt without issuer", settings: map[string]string{"authorization": "jwt"}, want: []string{`jwt.issuer: is missing: the https URL`, `jwt.audiences: is missing: one audience or more`}},
-		{name: "jwt issuer over http", settings: map[string]string{"authorization": "jwt", "jwt": `{"issuer":"http://issuer.example.com","audiences":["api"]}`}, want: []string{`jwt.issuer: "http://issuer.example.com" is not allowed: the https URL`}},
-		{name: "issuer without jwt", settings: map[string]string{"jwt": `{"issuer":"https://issuer.example.com"}`}, want: []string{`jwt.issuer: "https://issuer.example.com" is not allowed: nothing while authorization is "none"`}},
 		{name: "open production", settings: map[string]string{"production": "true"}, want: []string{`authorization: "none" is not allowed: iam or jwt while production is true`}},
 		{name: "SSH from everywhere", settings: map[string]string{"ssh": `{"keyName":"me","cidrs":["0.0.0.0/0"]}`}, want: []string{`ssh.cidrs: "0.0.0.0/0" is not allowed: different IPv4 ranges of /8 or smaller`}},
-		{name: "SSH key alone", settings: map[string]string{"ssh": `{"keyName":"me"}`}, want: []string{`ssh.cidrs: is missing: the ranges that may open SSH`}},
-		{name: "SSH range alone", settings: map[string]string{"ssh": `{"cidrs":["203.0.113.0/24"]}`}, want: []string{`ssh.keyName: is missing: the name of an EC2 key pair`}},
-		{name: "SSH without bastion", settings: map[string]string{"bastion": "false", "ssh": `{"keyName":"me"}`}, want: []string{`bastion: false is not allowed: true, as ssh.keyName`}},
 		{name: "region", settings: map[string]string{"aws:region": "Oregon"}, want: []string{`aws:region: "Oregon" is not allowed: a region such as us-west-2`}},
 		{name: "tag of AWS", settings: map[string]string{"tags": `{"aws:x":"y"}`}, want: []string{`tags: "aws:x" is not allowed`}},
 		{name: "tag of the program", settings: map[string]string{"tags": `{"stack":"y"}`}, want: []string{`tags: "stack" is not allowed`}},
-		{name: "field of a service", settings: map[string]string{"services": `{"book":{"cpus":1}}`}, want: []string{`services.book.cpus: 1 is not allowed: no such setting; services.book has image, cpu, memory`}},
-		{name: "service that is not there", settings: map[string]string{"services": `{"film":{}}`}, want: []string{`services.film: {} is not allowed: no such setting; services has book, author`}},
-		{name: "image by tag", settings: map[string]string{"services": `{"book":{"image":"book:latest"}}`}, want: []string{`services.book.image: "book:latest" is not allowed: repository@sha256:`}},
-		{name: "image out of reach", settings: map[string]string{"egress": "endpoints", "services": `{"book":{"image":"public.example.com/book@sha256:` + strings.Repeat("d", 64) + `"}}`}, want: []string{`services.book.image:`, `an image in ECR of region us-west-2, as egress "endpoints" reaches nothing else`}},
-		{name: "no tasks", settings: map[string]string{"services": `{"book":{"desiredCount":0}}`}, want: []string{`services.book.desiredCount: 0 is not allowed: 1 to 5000 tasks`}},
-		{name: "memory of a service", settings: map[string]string{"services": `{"book":{"cpu":1024}}`}, want: []string{`services.book.memory: 512 is not allowed: with services.book.cpu 1024 one of 2048`}},
-		{name: "own variable", settings: map[string]string{"services": `{"book":{"environment":{"PORT":"1"}}}`}, want: []string{`services.book.environment: "PORT" is not allowed`}},
-		{name: "secret by value", settings: map[string]string{"services": `{"book":{"secrets":{"TOKEN":"hunter2"}}}`}, want: []string{`services.book.secrets.TOKEN: "hunter2" is not allowed: the ARN`}},
-		{name: "long name", services: third(func(s *producer.Service) { s.Name = "recommendations1" }), want: []string{`services.name: "recommendations1" is not allowed: 1 to 15 lower-case letters`}},
-		{name: "name twice", services: third(func(s *producer.Service) { s.Name = "book" }), want: []string{`services.name: "book" is not allowed: a name that no other service has`}},
-		{name: "priority twice", services: third(func(s *producer.Service) { s.Priority = 100 }), want: []string{`services.review.priority: 100 is not allowed: a priority that no other service has; book has it`}},
-		{name: "path within another", services: third(func(s *producer.Service) { s.Path = "/api/books/reviews" }), want: []string{`services.review.path: "/api/books/reviews" is not allowed`, `of service book (/api/books)`}},
-		{name: "path with a wildcard", services: third(func(s *producer.Service) { s.Path = "/api/*" }), want: []string{`services.review.path: "/api/*" is not allowed`}},
-		{name: "port of root", services: third(func(s *producer.Service) { s.Port = 80 }), want: []string{`services.review.port: 80 is not allowed: 1024 to 65535`}},
-		{name: "caller that is not there", services: third(func(s *producer.Service) { s.AllowFrom = []string{"film"} }), want: []string{`services.review.allowFrom: "film" is not allowed: the name of another service`}},
-		{name: "no folder", services: third(func(s *producer.Service) { s.Image = "" }), want: []string{`services.review.image: is missing: repository@sha256:..., or a file apps/review/Dockerfile`}},
+		{name: "field of a service", settings: map[string]string{"services": `{"alpha":{"cpus":1}}`}, want: []string{`services.alpha.cpus: 1 is not allowed: no such setting; services.alpha has image, cpu, memory`}},
+		{name: "service that is not there", settings: map[string]string{"services": `{"film":{}}`}, want: []string{`services.film: {} is not allowed: no such setting; services has alpha, beta`}},
+		{name: "image by tag", settings: map[string]string{"services": `{"alpha":{"image":"alpha:latest"}}`}, want: []string{`services.alpha.image: "alpha:latest" is not allowed: repository@sha256:`}},
+		{name: "no tasks", settings: map[string]string{"services": `{"alpha":{"desiredCount":0}}`}, want: []string{`services.alpha.desiredCount: 0 is not allowed: 1 to 5000 tasks`}},
 		{name: "all at once", settings: map[string]string{"cpu": "1", "egress": "x", "spot": "2", "throttle": `{"rate":0}`}, want: []string{"cpu: 1", `egress: "x"`, `spot: "2"`, "throttle.rate: 0", "nothing was changed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := &testkit.Recorder{}
-			err := deployOn(r, Program{Root: root, Services: test.services}, test.settings)
+			err := deployOn(r, fixture(t), test.settings)
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -274,7 +335,7 @@ func TestRefusals(t *testing.T) {
 func TestUnknownSettingsAreRefused(t *testing.T) {
 	config := map[string]string{"private-api:desirdCount": "3", "aws:assumeRole": "{}", "private-api:cpu": "256", "other:key": "x"}
 	t.Setenv(pulumi.EnvConfig, toJSON(t, config)) // as the language host of `pulumi up` does
-	err := (&testkit.Recorder{}).Run(Program{Root: root}.Deploy, config)
+	err := (&testkit.Recorder{}).Run(fixture(t).Deploy, config)
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -295,4 +356,3 @@ func TestServicesHaveTheirFolders(t *testing.T) {
 		}
 	}
 }
-
