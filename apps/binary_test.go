@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,8 +22,10 @@ import (
 	"private-api/apps/internal/load"
 )
 
-// binaries are the built services by name.
-var binaries = map[string]string{"book": "", "author": ""}
+// binaries are the built commands by folder: the service of the tests, and every service that is here.
+var binaries = map[string]string{things: ""}
+
+const things = "testdata/things"
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -32,6 +36,10 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(folder)
+	services, _ := filepath.Glob("*/main.go") // the pattern is valid
+	for _, file := range services {
+		binaries[filepath.Dir(file)] = ""
+	}
 	for name := range binaries {
 		if binaries[name], err = load.Build("./"+name, folder); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -41,31 +49,45 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
+// Every service of this kind serves its list, each object of it, and its health.
 func TestServices(t *testing.T) {
-	tests := []struct{ name, path, data, one string }{
-		{"book", "/api/books", "book/books.json",
-			`{"id":1,"isbn":9781119490708,"title":"AWS Certified Cloud Practitioner Study","publisher":"Wiley","date":"07/02/2019"}`},
-		{"author", "/api/authors", "author/authors.json",
-			`{"id":1,"name":"Mark Wilkins","book":"Learning Amazon Web Services (AWS)"}`},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			p := start(t, test.name, test.path, "IMAGE_DIGEST=sha256:4711", "DRAIN_DELAY=0s")
-			client := load.Client{Address: p.Address}
-			defer client.Close()
-			data, err := os.ReadFile(test.data)
+	declared := regexp.MustCompile(`Service{Name: "([^"]+)", Path: "([^"]+)"`)
+	embedded := regexp.MustCompile(`//go:embed (\S+)`)
+	for folder := range binaries {
+		source, err := os.ReadFile(filepath.Join(folder, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, files := declared.FindSubmatch(source), embedded.FindSubmatch(source)
+		if names == nil || files == nil {
+			t.Logf("%s is a service of another kind", folder)
+			continue
+		}
+		t.Run(folder, func(t *testing.T) {
+			name, path := string(names[1]), string(names[2])
+			data, err := os.ReadFile(filepath.Join(folder, string(files[1])))
 			if err != nil {
 				t.Fatal(err)
 			}
-			var list bytes.Buffer
-			if err := json.Compact(&list, data); err != nil {
+			want := map[string]string{
+				path:             compact(t, data),
+				path + "/health": `{"service":"` + name + `","status":"ok","version":"sha256:4711"}`,
+			}
+			var objects []json.RawMessage
+			if err := json.Unmarshal(data, &objects); err != nil {
 				t.Fatal(err)
 			}
-			for path, want := range map[string]string{
-				test.path:             list.String(),
-				test.path + "/1":      test.one,
-				test.path + "/health": `{"service":"` + test.name + `","status":"ok","version":"sha256:4711"}`,
-			} {
+			for _, object := range objects {
+				var key struct{ ID json.RawMessage }
+				if err := json.Unmarshal(object, &key); err != nil {
+					t.Fatal(err)
+				}
+				want[path+"/"+strings.Trim(string(key.ID), `"`)] = compact(t, object)
+			}
+			p := start(t, folder, path, "IMAGE_DIGEST=sha256:4711", "DRAIN_DELAY=0s")
+			client := load.Client{Address: p.Address}
+			defer client.Close()
+			for path, want := range want {
 				answer, err := client.Get(path, "")
 				if err != nil || answer.Status != http.StatusOK || string(answer.Body) != want {
 					t.Errorf("GET %s: %d %s %v, want 200 %s", path, answer.Status, answer.Body, err, want)
@@ -73,6 +95,18 @@ func TestServices(t *testing.T) {
 			}
 		})
 	}
+	if len(binaries) < 2 {
+		t.Error("no service was found beside that of the tests")
+	}
+}
+
+func compact(t *testing.T, data []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // The image is the binary: it has nothing else in it.
@@ -91,7 +125,7 @@ func TestSize(t *testing.T) {
 
 // A load balancer sends requests until it sees that the service is unhealthy: none of them may be lost.
 func TestStopUnderLoad(t *testing.T) {
-	p := start(t, "book", "/api/books", "DRAIN_DELAY=3s")
+	p := start(t, things, "/api/things", "DRAIN_DELAY=3s")
 	unhealthy := make(chan struct{})
 	callers := call(p, func(c *caller) bool {
 		select {
@@ -117,7 +151,7 @@ func TestStopUnderLoad(t *testing.T) {
 // connection that it never took up can be cut when the listener closes, but none that had served a request.
 func TestStopUnderLoadThatIgnoresHealth(t *testing.T) {
 	const delay = 500 * time.Millisecond
-	p := start(t, "book", "/api/books", "DRAIN_DELAY="+delay.String())
+	p := start(t, things, "/api/things", "DRAIN_DELAY="+delay.String())
 	callers := call(p, func(*caller) bool { return false })
 	signalled := time.Now()
 	signal(t, p, syscall.SIGTERM)
@@ -137,7 +171,7 @@ func TestStopUnderLoadThatIgnoresHealth(t *testing.T) {
 }
 
 func TestSecondSignal(t *testing.T) {
-	p := start(t, "book", "/api/books", "DRAIN_DELAY=2m")
+	p := start(t, things, "/api/things", "DRAIN_DELAY=2m")
 	signal(t, p, syscall.SIGINT)
 	waitUnhealthy(t, p)
 	signal(t, p, syscall.SIGTERM)
@@ -146,24 +180,24 @@ func TestSecondSignal(t *testing.T) {
 
 // A request that does not end does not keep the service from stopping.
 func TestShutdownTimeout(t *testing.T) {
-	p := start(t, "book", "/api/books", "DRAIN_DELAY=0s", "SHUTDOWN_TIMEOUT=100ms")
+	p := start(t, things, "/api/things", "DRAIN_DELAY=0s", "SHUTDOWN_TIMEOUT=100ms")
 	connection, err := net.Dial("tcp", p.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer connection.Close()
 	// The body never comes, and net/http waits for it before it sends the answer.
-	fmt.Fprintf(connection, "POST /api/books HTTP/1.1\r\nHost: book\r\nContent-Length: 1\r\n\r\n")
+	fmt.Fprintf(connection, "POST /api/things HTTP/1.1\r\nHost: things\r\nContent-Length: 1\r\n\r\n")
 	waitForLog(t, p, `"method":"POST"`)
 	signal(t, p, syscall.SIGTERM)
 	failed(t, p, "stopped with requests under way")
 }
 
 func TestHealthFlag(t *testing.T) {
-	p := start(t, "author", "/api/authors", "DRAIN_DELAY=2m")
+	p := start(t, things, "/api/things", "DRAIN_DELAY=2m")
 	_, port, _ := strings.Cut(p.Address, ":")
 	health := func() (string, error) {
-		check := exec.Command(binaries["author"], "-health")
+		check := exec.Command(binaries[things], "-health")
 		check.Env = []string{"PORT=" + port}
 		var stderr bytes.Buffer
 		check.Stderr = &stderr
@@ -289,8 +323,8 @@ type caller struct {
 func (c *caller) get() {
 	id := fmt.Sprintf("%s-%d", c.name, len(c.answered))
 	c.reused = c.client.Connected()
-	answer, err := c.client.Get("/api/books", id)
-	if err == nil && (answer.Status != http.StatusOK || len(answer.Body) != bookBytes) {
+	answer, err := c.client.Get("/api/things", id)
+	if err == nil && (answer.Status != http.StatusOK || len(answer.Body) != listBytes) {
 		err = fmt.Errorf("status %d, %d bytes", answer.Status, len(answer.Body))
 	}
 	if err != nil {
@@ -303,8 +337,15 @@ func (c *caller) get() {
 	}
 }
 
-// bookBytes is the length of the list of books.
-const bookBytes = 692
+// listBytes is the length of the list that the service of the tests answers with.
+var listBytes = func() int {
+	data, err := os.ReadFile(filepath.Join(things, "things.json"))
+	var b bytes.Buffer
+	if err := errors.Join(err, json.Compact(&b, data)); err != nil {
+		panic(err)
+	}
+	return b.Len()
+}()
 
 // callers are busy until each is done or has had an error.
 type callers struct {
@@ -359,7 +400,7 @@ func stopped(t *testing.T, p process, callers *callers) {
 		if entry.Msg != "request" {
 			continue
 		}
-		if entry.Status != http.StatusOK || entry.Bytes != bookBytes {
+		if entry.Status != http.StatusOK || entry.Bytes != listBytes {
 			t.Errorf("status or bytes: %s", line)
 		}
 		logged = append(logged, entry.TraceID)
