@@ -77,7 +77,7 @@ func (s *SSH) enabled() bool { return s.KeyName != "" }
 // and Bastion.AvailabilityZones have none.
 func DefaultArgs() *Args {
 	a := &Args{}
-	setting.SetDefaults(a)
+	setting.Defaults(a)
 	return a
 }
 

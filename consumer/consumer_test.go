@@ -249,7 +249,7 @@ func TestLimits(t *testing.T) {
 			check(d.Fields)
 		}
 	}
-	check(setting.List(DefaultArgs()))
+	check(setting.Defaults(DefaultArgs()))
 }
 
 // Each row is one change of valid arguments; want is "" if they stay valid.

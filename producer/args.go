@@ -87,7 +87,7 @@ func (s *Service) pathPattern() string { return s.Path + "*" }
 // Services have none.
 func DefaultArgs() *Args {
 	a := &Args{}
-	setting.SetDefaults(a)
+	setting.Defaults(a)
 	return a
 }
 

@@ -52,7 +52,7 @@ func TestLimits(t *testing.T) {
 			}
 		}
 	}
-	for _, d := range setting.List(DefaultArgs()) {
+	for _, d := range setting.Defaults(DefaultArgs()) {
 		if _, tested := limits[d.Key]; !tested && regexp.MustCompile(`^\d+ to \d+`).MatchString(d.Allowed) {
 			t.Errorf("the limits of %s are not tested", d.Key)
 		}

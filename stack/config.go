@@ -98,7 +98,7 @@ func (c *configuration) unknownKeys(project string) setting.Problems {
 // declarations are all settings, each once, although the components share some.
 func declarations() []setting.Declaration {
 	var all []setting.Declaration
-	for _, d := range setting.List(newConfiguration([]producer.Service{{Name: "<name>"}}, "")) {
+	for _, d := range setting.Defaults(newConfiguration([]producer.Service{{Name: "<name>"}}, "")) {
 		if !slices.ContainsFunc(all, func(other setting.Declaration) bool { return other.Key == d.Key }) {
 			all = append(all, d)
 		}

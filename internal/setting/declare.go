@@ -1,7 +1,6 @@
 package setting
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -50,18 +49,14 @@ type Allowed[T any] struct {
 // it means, what a change of it does to a stack that is up, and what is allowed.
 // A field without a default may stay empty; whatever is configured is checked.
 func Var[T any](s *Set, field *T, key string, fallback T, meaning, onChange string, allowed ...Allowed[T]) {
-	d := Declaration{Key: s.prefix + key, Type: schemaType(reflect.TypeFor[T]()), Default: fallback, Meaning: meaning, OnChange: onChange}
+	d := Declaration{Key: s.prefix + key, Type: kinds[reflect.TypeFor[T]().Kind()].schema, Default: fallback, Meaning: meaning, OnChange: onChange}
 	if !s.keep {
 		*field = fallback
 	}
-	value, configured := s.find(key)
-	if configured {
-		// Into a copy, as a malformed value must leave the default.
-		decoded := reflect.ValueOf(field).Elem()
-		fresh := reflect.New(decoded.Type()).Elem()
-		fresh.Set(decoded)
-		if configured = s.decode(d.Key, value, fresh); configured {
-			decoded.Set(fresh)
+	value, configured := s.lookup(key)
+	if decoded := *field; configured { // a malformed value leaves the default
+		if configured = s.decode(d.Key, value, reflect.ValueOf(&decoded).Elem()); configured {
+			*field = decoded
 		}
 	}
 	for _, a := range allowed {
@@ -84,7 +79,7 @@ func Var[T any](s *Set, field *T, key string, fallback T, meaning, onChange stri
 func Object(s *Set, key, meaning string, fields func(*Set)) {
 	d := Declaration{Key: s.prefix + key, Type: "object", Default: map[string]any{}, Meaning: meaning}
 	values := map[string]any{}
-	if value, ok := s.find(key); ok {
+	if value, ok := s.lookup(key); ok {
 		s.decode(d.Key, value, reflect.ValueOf(&values).Elem())
 	}
 	inner := &Set{prefix: d.Key + ".", keep: s.keep, lookup: func(key string) (any, bool) { v, ok := values[key]; return v, ok }}
@@ -103,18 +98,15 @@ func Object(s *Set, key, meaning string, fields func(*Set)) {
 	s.declared = append(s.declared, d)
 }
 
-func (s *Set) find(key string) (any, bool) {
-	if s.lookup == nil {
-		return nil, false
-	}
-	return s.lookup(key)
+// Defaults gives every declared field its default, and returns the declarations.
+func Defaults(d Declarer) []Declaration {
+	s := &Set{lookup: func(string) (any, bool) { return nil, false }}
+	d.Declare(s)
+	return s.declared
 }
 
-// SetDefaults gives every declared field its default.
-func SetDefaults(d Declarer) { d.Declare(&Set{}) }
-
-// Read fills the declared fields from the configuration, with the defaults
-// where a key is absent. It returns what is malformed or not allowed.
+// Read fills the declared fields from the configuration; an absent key takes its
+// default. It returns what is malformed or not allowed.
 func Read(d Declarer, lookup func(key string) (any, bool)) Problems {
 	s := &Set{lookup: lookup}
 	d.Declare(s)
@@ -123,116 +115,82 @@ func Read(d Declarer, lookup func(key string) (any, bool)) Problems {
 
 // Check returns what is not allowed in the declared fields.
 func Check(d Declarer) Problems {
-	s := &Set{keep: true}
+	s := &Set{lookup: func(string) (any, bool) { return nil, false }, keep: true}
 	d.Declare(s)
 	return s.problems
 }
 
-// List returns the declarations. It gives every field its default.
-func List(d Declarer) []Declaration {
-	s := &Set{}
-	d.Declare(s)
-	return s.declared
-}
-
 // decode puts a configured value into a field, or records why it cannot.
-func (s *Set) decode(key string, value any, into reflect.Value) bool {
-	raw, top := value.(Raw)
-	if top && into.Kind() != reflect.String {
-		d := json.NewDecoder(bytes.NewBufferString(string(raw)))
-		d.UseNumber()
-		if d.Decode(&value) != nil || d.More() {
-			value = string(raw)
+func (s *Set) decode(key string, configured any, into reflect.Value) bool {
+	value := configured
+	if raw, top := configured.(Raw); top {
+		value = string(raw)
+		if into.Kind() != reflect.String {
+			d := json.NewDecoder(strings.NewReader(string(raw)))
+			d.UseNumber()
+			if d.Decode(&value) != nil || d.More() {
+				value = string(raw)
+			}
 		}
+		configured = string(raw)
 	}
-	switch into.Kind() {
-	case reflect.String:
-		switch v := value.(type) {
-		case Raw:
-			into.SetString(string(v))
-			return true
-		case string:
+	switch v := value.(type) {
+	case string:
+		if into.Kind() == reflect.String {
 			into.SetString(v)
 			return true
 		}
-	case reflect.Int:
-		if n, ok := value.(json.Number); ok {
-			if i, err := n.Int64(); err == nil {
-				into.SetInt(i)
-				return true
-			}
+	case json.Number:
+		if n, err := v.Int64(); into.Kind() == reflect.Int && err == nil {
+			into.SetInt(n)
+			return true
 		}
-	case reflect.Bool:
-		if v, ok := value.(bool); ok {
+	case bool:
+		if into.Kind() == reflect.Bool {
 			into.SetBool(v)
 			return true
 		}
-	case reflect.Interface:
-		if value != nil {
-			into.Set(reflect.ValueOf(value))
-		}
-		return true
-	case reflect.Slice:
-		if list, ok := value.([]any); ok {
-			out := reflect.MakeSlice(into.Type(), len(list), len(list))
-			for i, element := range list {
+	case []any:
+		if into.Kind() == reflect.Slice {
+			out, ok := reflect.MakeSlice(into.Type(), len(v), len(v)), true
+			for i, element := range v {
 				ok = s.decode(fmt.Sprintf("%s[%d]", key, i), element, out.Index(i)) && ok
 			}
 			into.Set(out)
 			return ok
 		}
-	case reflect.Map: // into what is there, key by key
-		if object, ok := value.(map[string]any); ok {
-			out := reflect.MakeMap(into.Type())
-			for _, old := range into.MapKeys() {
-				out.SetMapIndex(old, into.MapIndex(old))
+	case map[string]any:
+		if into.Kind() == reflect.Map { // added to what is there
+			out, ok := reflect.MakeMap(into.Type()), true
+			for _, name := range into.MapKeys() {
+				out.SetMapIndex(name, into.MapIndex(name))
 			}
-			for _, name := range slices.Sorted(maps.Keys(object)) {
+			for _, name := range slices.Sorted(maps.Keys(v)) {
 				element := reflect.New(into.Type().Elem()).Elem()
-				ok = s.decode(key+"."+name, object[name], element) && ok
+				ok = s.decode(key+"."+name, v[name], element) && ok
 				out.SetMapIndex(reflect.ValueOf(name), element)
 			}
 			into.Set(out)
 			return ok
 		}
 	}
-	if top {
-		value = string(raw)
+	if into.Kind() == reflect.Interface { // a field of an object, which is decoded where it is declared
+		if value != nil {
+			into.Set(reflect.ValueOf(value))
+		}
+		return true
 	}
-	s.problems.Add(key, value, "%s", kindOf(into.Type()))
+	s.problems.Add(key, configured, "%s", kinds[into.Kind()].text)
 	return false
 }
 
-// kindOf says what a value of a type looks like.
-func kindOf(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Slice:
-		return "a list of texts"
-	case reflect.Map:
-		if t.Elem().Kind() == reflect.String {
-			return "an object of texts"
-		}
-		return "an object"
-	}
-	return "a text"
-}
-
-func schemaType(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Int:
-		return "integer"
-	case reflect.Bool:
-		return "boolean"
-	case reflect.Slice:
-		return "array"
-	case reflect.Map:
-		return "object"
-	}
-	return "string"
+// kinds are the types that settings have: the name in a schema, and what a value looks like.
+var kinds = map[reflect.Kind]struct{ schema, text string }{
+	reflect.String: {"string", "a text"},
+	reflect.Int:    {"integer", "a whole number"},
+	reflect.Bool:   {"boolean", "true or false"},
+	reflect.Slice:  {"array", "a list of texts"},
+	reflect.Map:    {"object", "an object"},
 }
 
 // Between allows the numbers from lowest to highest. The unit is part of the
