@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -28,7 +29,15 @@ import (
 	"private-api/stack"
 )
 
-const project = "private-api"
+// project is the name in Pulumi.yaml, which who adopts the program may change.
+var project = func() string {
+	text, err := os.ReadFile(filepath.Join("..", "Pulumi.yaml"))
+	var settings struct{ Name string }
+	if err := errors.Join(err, yaml.Unmarshal(text, &settings)); err != nil {
+		panic(err)
+	}
+	return settings.Name
+}()
 
 // settings are a stack's configuration, as they stand in its file. Keys without a namespace are the project's; a nil
 // value means that the key is not set.

@@ -35,18 +35,27 @@ func text(t *testing.T, v any) string {
 	return toJSON(t, v)
 }
 
-// The schema's defaults, as the CLI hands them over, make the same stack as no configuration at all.
-func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
+// project is Pulumi.yaml.
+type project struct {
+	Name   string
+	Config map[string]struct{ Default, Value any }
+}
+
+func readProject(t *testing.T) (p project) {
+	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, "Pulumi.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var project struct {
-		Config map[string]struct{ Default, Value any }
-	}
-	if err := yaml.Unmarshal(b, &project); err != nil {
+	if err := yaml.Unmarshal(b, &p); err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// The schema's defaults, as the CLI hands them over, make the same stack as no configuration at all.
+func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
+	project := readProject(t)
 	defaults := map[string]string{}
 	for key, d := range project.Config {
 		if strings.Contains(key, ":") {
@@ -74,6 +83,9 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		}
 		config := map[string]string{}
 		for key, value := range file.Config {
+			if name, ours := strings.CutPrefix(key, readProject(t).Name+":"); ours {
+				key = "private-api:" + name // the recorder's project
+			}
 			config[key] = text(t, value)
 		}
 		if config["pulumi:disable-default-providers"] != `["aws"]` {
