@@ -56,14 +56,14 @@ test: lint ## All that needs neither AWS nor a simulator: linters and unit tests
 	go test -short -timeout 20m ./...
 
 lint: ## Formatting, go vet, staticcheck; shellcheck where it is; workflows
-	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l *.go */); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	@echo '== go vet and staticcheck (the first time compiles the AWS SDK of Pulumi: minutes)'
 	@set -e; for module in $(modules); do ( set -ex; cd $$module; go vet ./...; $(tool) staticcheck ./... ); done
 	$(tool) actionlint $(wildcard .github/workflows/*.yml)
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(shells); else echo '== shellcheck is not installed: scripts were not checked'; fi
 
 fmt: ## Format the code
-	gofmt -w .
+	gofmt -w *.go */
 
 e2e: ## The life of a stack on the AWS simulator: up, changes, drift, faults, destroy
 	go test -count=1 -parallel 4 -timeout 40m $(ARGS) ./e2e/...

@@ -271,7 +271,7 @@ func TestRefusals(t *testing.T) {
 		{name: "path with a wildcard", services: third(func(s *producer.Service) { s.Path = "/api/*" }), want: []string{`services.review.path: "/api/*" is not allowed`}},
 		{name: "port of root", services: third(func(s *producer.Service) { s.Port = 80 }), want: []string{`services.review.port: 80 is not allowed: 1024 to 65535`}},
 		{name: "caller that is not there", services: third(func(s *producer.Service) { s.AllowFrom = []string{"film"} }), want: []string{`services.review.allowFrom: "film" is not allowed: the name of another service`}},
-		{name: "no folder", services: third(func(s *producer.Service) { s.Image = "" }), want: []string{`services.review.image: is missing: repository@sha256:..., or a file apps/review/Dockerfile`}},
+		{name: "no folder", services: third(func(s *producer.Service) { s.Image = "" }), want: []string{`services.review.image: is missing: repository@sha256:..., or a folder apps/review to build one from`}},
 		{name: "all at once", settings: map[string]string{"cpu": "1", "egress": "x", "spot": "2", "throttleRate": "0"}, want: []string{"cpu: 1", `egress: "x"`, `spot: "2"`, "throttleRate: 0", "nothing was changed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -313,7 +313,7 @@ func TestUnknownSettingsAreRefused(t *testing.T) {
 
 func TestServicesHaveTheirFolders(t *testing.T) {
 	for _, s := range Services() {
-		if _, err := os.Stat(filepath.Join(root, "apps", s.Name, "Dockerfile")); err != nil {
+		if _, err := os.Stat(filepath.Join(root, "apps", s.Name, "main.go")); err != nil {
 			t.Error(err)
 		}
 	}

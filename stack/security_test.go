@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"private-api/internal/buildcontext"
 	"private-api/internal/policy"
 	"private-api/internal/testkit"
 	"private-api/producer"
@@ -339,13 +340,13 @@ func TestControls(t *testing.T) {
 	})
 	t.Run("DS-0002 DS-0026", func(t *testing.T) {
 		for _, s := range Services() {
-			b, err := os.ReadFile(filepath.Join(root, "apps", s.Name, "Dockerfile"))
+			files, err := buildcontext.ReadService(root, s.Name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			container := r.Get(t, "ecs.TaskDefinition producer-"+s.Name).Input("containerDefinitions").(string)
 			for _, want := range []string{"\nUSER 65532:65532\n", "\nHEALTHCHECK "} {
-				if !strings.Contains(string(b), want) {
+				if !strings.Contains(string(files["Dockerfile"].Content), want) {
 					t.Errorf("the image of %s has no %q", s.Name, strings.TrimSpace(want))
 				}
 			}

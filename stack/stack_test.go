@@ -193,14 +193,6 @@ func TestThirdServiceIsOneValueAndOneFolder(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(folder, "apps", "review"), os.DirFS(filepath.Join(root, "apps", "book"))); err != nil {
 		t.Fatal(err)
 	}
-	ignore := filepath.Join(folder, "apps", "review", "Dockerfile.dockerignore")
-	b, err := os.ReadFile(ignore)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(ignore, []byte(strings.ReplaceAll(string(b), "book", "review")), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	digest := "123456789012.dkr.ecr.us-west-2.amazonaws.com/review@sha256:" + strings.Repeat("a", 64)
 
 	before := deploy(t, nil)
