@@ -13,7 +13,7 @@ tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
 shells  := $(wildcard scripts/stack scripts/smoke scripts/lib.sh .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help local up preview smoke outputs connect destroy run test lint fmt e2e faults bench
+.PHONY: help local up preview smoke outputs connect destroy run test images lint fmt e2e faults bench
 
 help: ## List the commands
 	@echo 'usage: make COMMAND [STACK=$(STACK)] [SERVICE=$(SERVICE)] [ARGS=...]'
@@ -54,6 +54,9 @@ test: lint ## All that needs neither AWS nor a simulator: linters and unit tests
 	go test -C apps -timeout 10m ./...
 	@# -short: the life of a stack takes half an hour where an engine and a simulator happen to be installed.
 	go test -short -timeout 20m ./...
+
+images: ## Build the images with a Docker engine and run them as ECS does
+	IMAGES=1 go test -count=1 -timeout 20m -v -run '^TestImages$$' ./stack
 
 lint: ## Formatting, go vet, staticcheck; shellcheck where it is; workflows
 	@unformatted=$$(gofmt -l *.go */); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
