@@ -13,7 +13,7 @@ tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
 shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/lib.sh .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help local run up preview smoke outputs connect destroy test lint fmt generate e2e e2e-all faults bench
+.PHONY: help local run up preview smoke outputs connect destroy test lint fmt generate images e2e e2e-all faults bench
 
 help: ## List the commands
 	@echo 'usage: make COMMAND [STACK=$(STACK)] [SERVICE=$(SERVICE)] [ARGS=...]'
@@ -55,15 +55,18 @@ test: lint ## Run linters and unit tests; needs no AWS, Docker or simulator
 	@# -short skips e2e, which takes half an hour if Pulumi and a simulator are installed.
 	go test -short -timeout 20m ./...
 
+images: ## Build the images with a Docker engine, and run them as ECS does
+	IMAGES=1 go test -count=1 -timeout 20m -v -run '^TestImages$$' ./stack
+
 lint: ## Check formatting, code, workflows and, if shellcheck is installed, scripts
-	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l *.go */); test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	@echo '== go vet and staticcheck (the first run compiles the AWS SDKs, which takes minutes)'
 	@set -e; for module in $(modules); do ( set -ex; cd $$module; go vet ./...; $(tool) staticcheck ./... ); done
 	$(tool) actionlint $(wildcard .github/workflows/*.yml)
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(shells); else echo '== shellcheck is not installed, so the scripts were not checked'; fi
 
 fmt: ## Format the code
-	gofmt -w .
+	gofmt -w *.go */
 
 generate: ## Write the config block of Pulumi.yaml, and docs/settings.md
 	go test ./stack -run '^TestGenerated' -update

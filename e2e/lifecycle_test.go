@@ -1,19 +1,24 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"private-api/e2e/awsproxy"
 )
 
-// TestLifecycle is one stack from nothing to nothing: everything that the state names is in the account, a second up
-// changes nothing, and after destroy the account is as it was.
+// TestLifecycle is one stack from nothing to nothing: everything that the state names is in the account, a second up from
+// another machine's clone changes nothing, and after destroy the account is as it was.
 func TestLifecycle(t *testing.T) {
 	a := anyAccount(t)
 	d := a.newStack(t, "life", nil, base())
@@ -31,6 +36,7 @@ func TestLifecycle(t *testing.T) {
 	}
 	a.compare(t, d)
 
+	d.cloneAgain(t)
 	mark := 0
 	if a.proxy != nil {
 		mark = a.proxy.Mark()
@@ -49,6 +55,24 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("still in the state: %v", left)
 	}
 	a.sweep(t, "life")
+}
+
+// cloneAgain makes the working copy one of a machine with another umask: other modes, other times, no staged files.
+func (d *deployment) cloneAgain(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(d.root, "apps"), func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.Chmod(name, info.Mode()^0o020), os.Chtimes(name, time.Time{}, time.Unix(1, 0)))
+	})
+	if err := errors.Join(err, os.RemoveAll(filepath.Join(d.root, ".build"))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // mutations are the calls that can change anything.

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"math/bits"
-	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 
+	"private-api/internal/buildcontext"
 	"private-api/internal/policy"
 	"private-api/internal/setting"
 )
@@ -268,10 +268,8 @@ func (a *Args) validateImage(p *setting.Problems, s *Service, key string) {
 		}
 		return
 	}
-	for _, file := range []string{dockerfile(s.Name), dockerfile(s.Name) + ".dockerignore"} {
-		if _, err := os.Stat(filepath.Join(a.Root, filepath.FromSlash(file))); err != nil {
-			p.Add(key, nil, "repository@sha256:..., or a file %s to build one from", file)
-		}
+	if _, err := buildcontext.ReadService(a.Root, s.Name); err != nil {
+		p.Add(key, nil, "repository@sha256:..., or a folder %s to build one from (%v)", path.Join(buildcontext.Folder, s.Name), err)
 	}
 }
 

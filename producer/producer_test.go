@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,79 +58,6 @@ func TestNamesFitIntoATargetGroup(t *testing.T) {
 	}
 	if got := maxServiceName("producer"); got != 15 {
 		t.Errorf("a service of the producer may have %d characters, want 15", got)
-	}
-}
-
-// copied is a copy of apps/ to change.
-func copied(t *testing.T) string {
-	t.Helper()
-	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "apps"), os.DirFS(filepath.Join("..", "apps"))); err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
-func TestContentTagFollowsWhatTheImageIsBuiltFrom(t *testing.T) {
-	root := copied(t)
-	tags := func() map[string]string {
-		out := map[string]string{}
-		for _, service := range []string{"book", "author"} {
-			tag, err := contentTag(root, service, "linux/arm64")
-			if err != nil {
-				t.Fatal(err)
-			}
-			out[service] = tag
-		}
-		return out
-	}
-	first := tags()
-	for _, test := range []struct {
-		file    string
-		changed []string
-	}{
-		{"book/main.go", []string{"book"}},
-		{"book/books.json", []string{"book"}},
-		{"book/Dockerfile", []string{"book"}},
-		{"author/main.go", []string{"author"}},
-		{"author/authors.json", []string{"author"}},
-		{"go.mod", []string{"author", "book"}},
-		{"internal/service/service.go", []string{"author", "book"}},
-		{"internal/service/service_test.go", nil},
-		{"binary_test.go", nil},
-	} {
-		t.Run(test.file, func(t *testing.T) {
-			name := filepath.Join(root, "apps", filepath.FromSlash(test.file))
-			before, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(name, append(slices.Clone(before), '\n'), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			var changed []string
-			for service, tag := range tags() {
-				if tag != first[service] {
-					changed = append(changed, service)
-				}
-			}
-			slices.Sort(changed)
-			if !slices.Equal(changed, test.changed) {
-				t.Errorf("changed images %v, want %v", changed, test.changed)
-			}
-			if err := os.WriteFile(name, before, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			for service, tag := range tags() {
-				if tag != first[service] {
-					t.Errorf("%s: back to the earlier content, another tag", service)
-				}
-			}
-		})
-	}
-	other, err := contentTag(root, "book", "linux/amd64")
-	if err != nil || other == first["book"] {
-		t.Errorf("another platform has the same tag %s, error %v", other, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"private-api/internal/securitygroup"
@@ -25,7 +26,7 @@ type shared struct {
 	network  *network
 	cluster  *cluster
 	balancer *loadBalancer
-	registry *registry
+	registry docker.RegistryPtrInput
 }
 
 // deployment is one service as deployed.

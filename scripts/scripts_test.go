@@ -100,13 +100,14 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 		link(t, filepath.Join(here, name), filepath.Join(s.root, "scripts", name))
 	}
 	for name, text := range map[string]string{
-		"Pulumi.yaml":            "name: private-api\nrequiredPulumiVersion: \">=3.230.0\"\n",
-		"Pulumi.dev.yaml":        "config:\n  aws:region: us-west-2\n",
-		"Pulumi.profile.yaml":    "config:\n  aws:profile: work\n",
-		"Pulumi.kms.yaml":        "secretsprovider: awskms://alias/pulumi\n",
-		"go.mod":                 "module private-api\n\ngo 1.26\n",
-		"apps/book/main.go":      "package main\n",
-		"apps/author/Dockerfile": "FROM scratch\n",
+		"Pulumi.yaml":          "name: private-api\nrequiredPulumiVersion: \">=3.230.0\"\n",
+		"Pulumi.dev.yaml":      "config:\n  aws:region: us-west-2\n",
+		"Pulumi.profile.yaml":  "config:\n  aws:profile: work\n",
+		"Pulumi.kms.yaml":      "secretsprovider: awskms://alias/pulumi\n",
+		"go.mod":               "module private-api\n\ngo 1.26\n",
+		"apps/book/main.go":    "package main\n",
+		"apps/author/main.go":  "package main\n",
+		"apps/internal/x/x.go": "package x\n",
 	} {
 		name = filepath.Join(s.root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {

@@ -360,11 +360,3 @@ func TestUnknownSettingsAreRefused(t *testing.T) {
 		t.Errorf("settings of others are none of ours: %v", err)
 	}
 }
-
-func TestServicesHaveTheirFolders(t *testing.T) {
-	for _, s := range Services() {
-		if _, err := os.Stat(filepath.Join(root, "apps", s.Name, "Dockerfile")); err != nil {
-			t.Error(err)
-		}
-	}
-}

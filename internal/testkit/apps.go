@@ -17,7 +17,6 @@ func Apps(t testing.TB, services ...string) string {
 	}
 	for _, name := range services {
 		files[name+"/main.go"] = "package main // " + name + "\n\nfunc main() {}\n"
-		files[name+"/Dockerfile"], files[name+"/Dockerfile.dockerignore"] = "FROM scratch\n", "**/*_test.go\n"
 	}
 	for name, text := range files {
 		path := filepath.Join(root, "apps", filepath.FromSlash(name))

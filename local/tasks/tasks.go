@@ -115,7 +115,7 @@ func (r *Runner) Build(ctx context.Context, image Image, digest string) error {
 	ctx, cancel := r.interruptible(ctx)
 	defer cancel()
 	program := filepath.Join(r.folder, digest)
-	if err := image.build(ctx, program+"-context", program); err != nil {
+	if err := image.build(ctx, program); err != nil {
 		return err
 	}
 	r.mutex.Lock()
