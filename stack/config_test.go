@@ -122,7 +122,7 @@ func TestStackFilesAreAccepted(t *testing.T) {
 			t.Errorf("prod: %d NAT gateways", got)
 		}
 		for _, resource := range []string{"lb.LoadBalancer producer", "ecr.Repository producer-book", "ecr.Repository producer-author"} {
-			if !r.Get(t, resource).Protected {
+			if !r.Get(t, resource).Protect {
 				t.Errorf("prod: %s is not protected", resource)
 			}
 		}

@@ -244,10 +244,10 @@ func TestDependenciesThatAWSNeeds(t *testing.T) {
 			}
 		}
 	}
-	if got := r.Get(t, "ecs.Service producer-book").Timeouts; !maps.Equal(got, map[string]string{"create": "10m", "update": "10m"}) {
+	if got := r.Get(t, "ecs.Service producer-book").CustomTimeouts; !maps.Equal(got, map[string]string{"create": "10m", "update": "10m"}) {
 		t.Errorf("the wait for a deployment is bounded by %v", got)
 	}
-	if got := r.Get(t, "ec2.Instance consumer-bastion").Ignored; !slices.Equal(got, []string{"ami"}) {
+	if got := r.Get(t, "ec2.Instance consumer-bastion").IgnoreChanges; !slices.Equal(got, []string{"ami"}) {
 		t.Errorf("the bastion ignores changes of %v", got)
 	}
 }

@@ -259,10 +259,10 @@ func changes(t *testing.T, before, after *testkit.Recorder) []string {
 					out = append(out, was.String()+" "+string(key))
 				}
 			}
-			if was.Protected != is.Protected {
+			if was.Protect != is.Protect {
 				out = append(out, was.String()+" (protect)")
 			}
-			if !maps.Equal(was.Timeouts, is.Timeouts) {
+			if !maps.Equal(was.CustomTimeouts, is.CustomTimeouts) {
 				out = append(out, was.String()+" (timeouts)")
 			}
 		}

@@ -5,6 +5,7 @@
 package testkit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,24 +13,63 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"private-api/internal/fakeaws"
 	"private-api/internal/fakeaws/network"
 )
 
-// Resource is one registered resource.
+// Resource is a registered resource.
 type Resource struct {
-	Type, Name   string
-	URN, Parent  string
-	Provider     string
-	Protected    bool
-	Dependencies []string // URNs
-	Ignored      []string // ignoreChanges
-	Timeouts     map[string]string
-	Inputs       resource.PropertyMap
-	ID           string // empty for components and providers
-	Outputs      resource.PropertyMap
+	Type, Name string
+	URN        string
+	Inputs     resource.PropertyMap
+	ID         string // empty for components and providers
+	Outputs    resource.PropertyMap
+	Options
+}
+
+// Options are the options of a resource. They name other resources by their URNs.
+type Options struct {
+	Parent               string              `yaml:"parent,omitempty"`
+	Provider             string              `yaml:"provider,omitempty"`  // URN::id
+	Dependencies         []string            `yaml:"dependsOn,omitempty"` // of dependsOn and of the inputs
+	PropertyDependencies map[string][]string `yaml:"inputsDependOn,omitempty"`
+	Protect              bool                `yaml:"protect,omitempty"`
+	IgnoreChanges        []string            `yaml:"ignoreChanges,omitempty"`
+	ReplaceOnChanges     []string            `yaml:"replaceOnChanges,omitempty"`
+	DeleteBeforeReplace  bool                `yaml:"deleteBeforeReplace,omitempty"`
+	RetainOnDelete       bool                `yaml:"retainOnDelete,omitempty"`
+	CustomTimeouts       map[string]string   `yaml:"customTimeouts,omitempty"` // create, update, delete
+	Aliases              []string            `yaml:"aliases,omitempty"`        // URN, or type and name
+}
+
+// newOptions reads the options of a registration.
+func newOptions(rpc *pulumirpc.RegisterResourceRequest) Options {
+	o := Options{
+		Parent: rpc.GetParent(), Provider: rpc.GetProvider(),
+		Dependencies: rpc.GetDependencies(), PropertyDependencies: map[string][]string{},
+		Protect: rpc.GetProtect(), IgnoreChanges: rpc.GetIgnoreChanges(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
+		DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(), RetainOnDelete: rpc.GetRetainOnDelete(),
+		CustomTimeouts: map[string]string{}, Aliases: rpc.GetAliasURNs(),
+	}
+	for input, dependencies := range rpc.GetPropertyDependencies() {
+		if urns := dependencies.GetUrns(); len(urns) > 0 {
+			o.PropertyDependencies[input] = urns
+		}
+	}
+	limits := rpc.GetCustomTimeouts()
+	for operation, limit := range map[string]string{"create": limits.GetCreate(), "update": limits.GetUpdate(), "delete": limits.GetDelete()} {
+		if limit != "" {
+			o.CustomTimeouts[operation] = limit
+		}
+	}
+	for _, alias := range rpc.GetAliases() {
+		o.Aliases = append(o.Aliases, cmp.Or(alias.GetUrn(), strings.TrimSpace(alias.GetSpec().GetType()+" "+alias.GetSpec().GetName())))
+	}
+	return o
 }
 
 // Recorder is a run's record. Replace, if set, changes the outputs of a resource.
@@ -82,63 +122,55 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 
 // NewResource answers a registration.
 func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	if args.TypeToken == network.Token && args.RegisterRPC.GetRemote() {
-		outputs, err := network.Mock(r.ctx, args)
-		r.add(&Resource{
-			Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs, Outputs: outputs,
-			Parent: args.RegisterRPC.GetParent(), Dependencies: args.RegisterRPC.GetDependencies(),
-		})
-		return "", outputs, err
-	}
-	if args.TypeToken == network.Token {
-		return "", nil, nil // the component's own registration of itself
-	}
-	rpc := args.RegisterRPC
-	made := &Resource{
-		Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs,
-		Parent: rpc.GetParent(), Provider: rpc.GetProvider(), Protected: rpc.GetProtect(),
-		Dependencies: rpc.GetDependencies(), Ignored: rpc.GetIgnoreChanges(),
-	}
-	if t := rpc.GetCustomTimeouts(); t != nil {
-		made.Timeouts = map[string]string{"create": t.GetCreate(), "update": t.GetUpdate()}
-	}
-	if !args.Custom || strings.HasPrefix(args.TypeToken, "pulumi:") {
+	made := &Resource{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs, Options: newOptions(args.RegisterRPC)}
+	var err error
+	switch {
+	case args.TypeToken == network.Token && args.RegisterRPC.GetRemote():
+		if made.Outputs, err = network.Mock(r.ctx, args); err != nil {
+			return "", nil, err
+		}
+	case args.TypeToken == network.Token:
+		return "", nil, nil // the component registers itself too
+	case !args.Custom || strings.HasPrefix(args.TypeToken, "pulumi:"):
 		r.add(made)
 		return args.Name + "-id", args.Inputs, nil
+	default:
+		if made.ID, made.Outputs, err = fakeaws.Create(args.TypeToken, args.Name, args.Inputs); err != nil {
+			return "", nil, err
+		}
+		if r.Replace != nil {
+			r.Replace(made, made.Outputs)
+		}
 	}
-	id, outputs, err := fakeaws.Create(args.TypeToken, args.Name, args.Inputs)
-	if err != nil {
-		return "", nil, err
-	}
-	made.ID = id
-	if r.Replace != nil {
-		r.Replace(made, outputs)
-	}
-	made.Outputs = outputs
 	r.add(made)
-	return id, outputs, nil
+	return made.ID, made.Outputs, nil
 }
 
 func (r *Recorder) add(made *Resource) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	types := made.Type
-	if parent := resource.URN(made.Parent); made.Parent != "" && parent.QualifiedType() != resource.RootStackType {
-		types = string(parent.QualifiedType()) + "$" + types
+	var parent tokens.Type
+	if urn := resource.URN(made.Parent); urn != "" && urn.QualifiedType() != resource.RootStackType {
+		parent = urn.QualifiedType()
 	}
-	made.URN = fmt.Sprintf("urn:pulumi:%s::%s::%s::%s", r.ctx.Stack(), r.ctx.Project(), types, made.Name)
+	made.URN = string(resource.NewURN(tokens.QName(r.ctx.Stack()), tokens.PackageName(r.ctx.Project()), parent, tokens.Type(made.Type), made.Name))
 	r.Resources = append(r.Resources, made)
 }
 
 // Short is module and name of a type: ec2.Vpc, ecs.Service. For what is not of
 // AWS it is the package: awsx.Vpc, docker.Image.
-func (r *Resource) Short() string {
-	parts := strings.Split(r.Type, ":")
+func (r *Resource) Short() string { return shortType(r.Type) }
+
+func shortType(token string) string {
+	parts := strings.Split(token, ":")
+	if len(parts) < 3 {
+		return token
+	}
 	if parts[0] == "awsx" || parts[0] == "docker" {
-		return parts[0] + "." + parts[len(parts)-1]
+		return parts[0] + "." + parts[2]
 	}
 	module, _, _ := strings.Cut(parts[1], "/")
-	return module + "." + parts[len(parts)-1]
+	return module + "." + parts[2]
 }
 
 // String is "ecs.Service producer-book".
