@@ -126,21 +126,20 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	var err error
 	switch {
 	case args.TypeToken == network.Token && args.RegisterRPC.GetRemote():
-		if made.Outputs, err = network.Mock(r.ctx, args); err != nil {
-			return "", nil, err
-		}
+		made.Outputs, err = network.Mock(r.ctx, args)
 	case args.TypeToken == network.Token:
 		return "", nil, nil // the component registers itself too
 	case !args.Custom || strings.HasPrefix(args.TypeToken, "pulumi:"):
 		r.add(made)
 		return args.Name + "-id", args.Inputs, nil
 	default:
-		if made.ID, made.Outputs, err = fakeaws.Create(args.TypeToken, args.Name, args.Inputs); err != nil {
-			return "", nil, err
-		}
-		if r.Replace != nil {
-			r.Replace(made, made.Outputs)
-		}
+		made.ID, made.Outputs, err = r.Account.Create(args.TypeToken, args.Name, args.Inputs)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	if r.Replace != nil {
+		r.Replace(made, made.Outputs)
 	}
 	r.add(made)
 	return made.ID, made.Outputs, nil
