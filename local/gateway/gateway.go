@@ -27,8 +27,8 @@ type Handler struct {
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	way := h.Set.To(r)
-	if way.Answer != nil {
+	way := h.Set.Follow(r)
+	if way.Stop != nil {
 		answer(w, r, way)
 		return
 	}
@@ -38,7 +38,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer picked.Done()
-	if way = h.Set.Connect(way, picked.Target); way.Answer != nil {
+	if way = h.Set.Connect(way, picked.Target); way.Stop != nil {
 		answer(w, r, way)
 		return
 	}
@@ -60,13 +60,34 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// answer gives the response of a resource on the way.
+// answer writes the answer of what stops a request: a message of the API, a page of the load balancer, or a fixed response.
 func answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
-	maps.Copy(w.Header(), way.Answer.Header)
-	addCORS(w.Header(), way.CORS)
-	w.WriteHeader(way.Answer.Status)
+	stop, header := way.Stop, w.Header()
+	contentType, body := stop.ContentType, stop.Body
+	switch stop.By {
+	case trace.API:
+		contentType, body = "application/json", fmt.Sprintf(`{"message":%q}`, http.StatusText(stop.Status))
+		switch stop.Status {
+		case http.StatusNoContent:
+			contentType, body = "", ""
+		case http.StatusUnauthorized:
+			header.Set("Www-Authenticate", "Bearer")
+		}
+	case trace.LoadBalancer:
+		title := fmt.Sprintf("%d %s", stop.Status, map[int]string{502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}[stop.Status])
+		contentType = "text/html"
+		body = "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title + "</h1></center>\r\n</body>\r\n</html>\r\n"
+	}
+	if stop.By != trace.API {
+		header.Set("Server", "awselb/2.0")
+	}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	addCORS(header, way.CORS)
+	w.WriteHeader(stop.Status)
 	if r.Method != http.MethodHead {
-		io.WriteString(w, way.Answer.Body)
+		io.WriteString(w, body)
 	}
 }
 

@@ -114,7 +114,7 @@ func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumi
 		return nil, status.Error(codes.Unimplemented, err.Error())
 	}
 	if build := checked["build"]; build.IsObject() && !build.ContainsUnknowns() {
-		digest, err := tasks.NewImage(p.root, trace.NewValues(build.ObjectValue())).Digest()
+		digest, err := tasks.NewImage(p.root, trace.Values(build.ObjectValue().Mappable())).Digest()
 		if err != nil {
 			return &pulumirpc.CheckResponse{Inputs: r.News, Failures: []*pulumirpc.CheckFailure{{Property: "build", Reason: err.Error()}}}, nil
 		}
@@ -226,7 +226,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 
 // apply builds an image or deploys a service. Then the resource is there for requests.
 func (c *cloud) apply(ctx context.Context, in request, id string, outputs resource.PropertyMap) error {
-	r := trace.Resource{Type: in.typ, ID: id, Name: in.urn.Name(), Outputs: trace.NewValues(outputs)}
+	r := trace.Resource{Type: in.typ, ID: id, Name: in.urn.Name(), Outputs: trace.Values(outputs.Mappable())}
 	switch r.Type {
 	case fakeaws.Image:
 		image := r.Outputs.Object("build")
@@ -262,6 +262,6 @@ func (p *resources) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*empt
 	if in.typ == trace.ServiceType {
 		p.runner.Remove(r.Id)
 	}
-	p.set.Remove(in.typ, r.Id, trace.NewValues(in.olds))
+	p.set.Remove(in.typ, r.Id, trace.Values(in.olds.Mappable()))
 	return &emptypb.Empty{}, nil
 }
