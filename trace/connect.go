@@ -14,23 +14,24 @@ type endpoint struct {
 	subnets []string
 }
 
-// connect checks a connection: both sides are in one VPC, a group of the first lets it out, and a group of the second lets
-// it in. Security groups are stateful, so answers need no rule.
+// connect adds a connection to a way, or says why there is none. Both sides must be in one VPC, a group of the first must
+// let it out, and a group of the second must let it in. Security groups are stateful, so answers need no rule.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
-func (s *Set) connect(from, to endpoint, port int) (Hop, error) {
+func (s *Set) connect(w *Way, from, to endpoint, port int) error {
 	if a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); !slices.Equal(a, b) || len(a) != 1 {
-		return Hop{}, fmt.Errorf("%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
+		return fmt.Errorf("%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
 	}
 	fromGroups, toGroups := s.groupNames(from.groups), s.groupNames(to.groups)
 	egress, ok := s.findRule(egressType, from, to, port)
 	if !ok {
-		return Hop{}, fmt.Errorf("security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port)
+		return fmt.Errorf("security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port)
 	}
 	ingress, ok := s.findRule(ingressType, to, from, port)
 	if !ok {
-		return Hop{}, fmt.Errorf("security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port)
+		return fmt.Errorf("security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port)
 	}
-	return Hop{"security groups", fromGroups + " to " + toGroups, fmt.Sprintf("tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)}, nil
+	w.addHop("security groups", fromGroups+" to "+toGroups, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
+	return nil
 }
 
 // findRule returns a rule of one side's groups that allows the other side.

@@ -134,11 +134,9 @@ func (s *Set) followFromLink(w *Way, link, listener Resource, path string) *Way 
 	// A VPC link that cannot connect makes the API answer 503.
 	// AWS documents that the groups must let the link through, not the answer where they do not; callers report a 503.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
-	hop, err := s.connect(from, w.loadBalancer, w.ListenerPort)
-	if err != nil {
+	if err := s.connect(w, from, w.loadBalancer, w.ListenerPort); err != nil {
 		return w.stop(API, http.StatusServiceUnavailable, "%v", err)
 	}
-	w.Hops = append(w.Hops, hop)
 	w.LinkAddress = s.exampleAddress(from.subnets)
 	w.addHop("listener", listener.Name, "%s :%d of load balancer %s", listener.Outputs.Text("protocol"), w.ListenerPort, balancer.Name)
 
@@ -201,11 +199,9 @@ func (w *Way) TimedOut() *Way {
 // it does so at once.
 // Source: https://repost.aws/knowledge-center/504-error-alb
 func (s *Set) Connect(w *Way, t Target) *Way {
-	hop, err := s.connect(w.loadBalancer, t.endpoint(), t.Port)
-	if err != nil {
+	if err := s.connect(w, w.loadBalancer, t.endpoint(), t.Port); err != nil {
 		return w.stop(LoadBalancer, http.StatusGatewayTimeout, "%v", err)
 	}
-	w.Hops = append(w.Hops, hop)
 	return w
 }
 
@@ -213,7 +209,7 @@ func (s *Set) Connect(w *Way, t Target) *Way {
 func (s *Set) Check(targetGroup string, t Target) *Stop {
 	err := errors.New("no listener forwards to the target group")
 	for _, balancer := range s.balancersOf(targetGroup) {
-		if _, err = s.connect(loadBalancerEndpoint(balancer), t.endpoint(), t.Port); err == nil {
+		if err = s.connect(&Way{}, loadBalancerEndpoint(balancer), t.endpoint(), t.Port); err == nil {
 			return nil
 		}
 	}
@@ -267,11 +263,9 @@ func (s *Set) Between(from, to Target, name string) *Way {
 			break
 		}
 		w.addHop("Cloud Map", entry.Name, "%s in namespace %s", name, namespace.Name)
-		hop, err := s.connect(from.endpoint(), to.endpoint(), to.Port)
-		if err != nil {
+		if err := s.connect(w, from.endpoint(), to.endpoint(), to.Port); err != nil {
 			return w.stop("", 0, "%v", err)
 		}
-		w.Hops = append(w.Hops, hop)
 		return w
 	}
 	return w.stop("", 0, "%s has no entry that resolves for service %s", name, from.Service)

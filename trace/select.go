@@ -11,11 +11,9 @@ import (
 
 // api returns the HTTP API that has a stage $default. The program has one.
 func (s *Set) api() (Resource, bool) {
-	for _, api := range s.Of(apiType) {
-		for _, stage := range s.Of(stageType) {
-			if stage.Outputs.Text("apiId") == api.ID && stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
-				return api, true
-			}
+	for _, stage := range s.Of(stageType) {
+		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
+			return s.Find(apiType, stage.Outputs.Text("apiId"))
 		}
 	}
 	return Resource{}, false

@@ -139,7 +139,7 @@ func TestConnect(t *testing.T) {
 		s.Put(Resource{Type: subnetType, ID: "subnet-2", Outputs: Values{"vpcId": test.vpc, "cidrBlock": "10.0.2.0/24"}})
 		s.Put(Resource{Type: egressType, ID: "out", Outputs: but(test.egress, "securityGroupId", "sg-a")})
 		s.Put(Resource{Type: ingressType, ID: "in", Outputs: but(test.ingress, "securityGroupId", "sg-b")})
-		if _, err := s.connect(from, to, 80); (err == nil) != test.want {
+		if err := s.connect(&Way{}, from, to, 80); (err == nil) != test.want {
 			t.Errorf("%s: stopped by %v, want to arrive: %v", name, err, test.want)
 		}
 	}

@@ -52,12 +52,24 @@ func (v Values) Number(name string) int { n, _ := v[name].(float64); return int(
 func (v Values) Is(name string) bool { b, _ := v[name].(bool); return b }
 
 // Texts returns a list of strings.
-func (v Values) Texts(name string) []string {
-	var all []string
-	list, _ := v[name].([]any)
-	for _, e := range list {
-		if s, ok := e.(string); ok {
-			all = append(all, s)
+func (v Values) Texts(name string) []string { return list[string](v, name) }
+
+// Objects returns a list of objects.
+func (v Values) Objects(name string) []Values {
+	var all []Values
+	for _, object := range list[map[string]any](v, name) {
+		all = append(all, object)
+	}
+	return all
+}
+
+// list returns the elements of a list that have one type.
+func list[T any](v Values, name string) []T {
+	var all []T
+	elements, _ := v[name].([]any)
+	for _, element := range elements {
+		if e, ok := element.(T); ok {
+			all = append(all, e)
 		}
 	}
 	return all
@@ -65,18 +77,6 @@ func (v Values) Texts(name string) []string {
 
 // Object returns a nested object, empty if there is none.
 func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); return m }
-
-// Objects returns a list of objects.
-func (v Values) Objects(name string) []Values {
-	var all []Values
-	list, _ := v[name].([]any)
-	for _, e := range list {
-		if m, ok := e.(map[string]any); ok {
-			all = append(all, m)
-		}
-	}
-	return all
-}
 
 // Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {

@@ -5,7 +5,6 @@ package fakeaws
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -28,7 +27,7 @@ var Default = Account{ID: "123456789012", Region: "us-west-2"}
 
 // Type is what is known about one resource type.
 type Type struct {
-	token   string
+	Token   string            // such as aws:ec2/vpc:Vpc
 	id      string            // pattern
 	outputs map[string]string // patterns of the outputs that are not inputs
 	update  []string          // inputs that change in place
@@ -43,7 +42,7 @@ func TypeOf(token string) (Type, error) {
 	if !ok {
 		return Type{}, fmt.Errorf("the stand-in for AWS has no resource type %s; add it to internal/fakeaws/table.go", token)
 	}
-	t.token = token
+	t.Token = token
 	return t, nil
 }
 
@@ -71,7 +70,7 @@ func (t Type) Check(name, suffix string, olds, news resource.PropertyMap) (resou
 	inputs := resource.PropertyMap{}
 	for input, value := range news {
 		if !slices.Contains(t.update, string(input)) && !slices.Contains(t.replace, string(input)) {
-			return nil, fmt.Errorf("the stand-in for AWS has no input %s of %s; add it to internal/fakeaws/table.go", input, t.token)
+			return nil, fmt.Errorf("the stand-in for AWS has no input %s of %s; add it to internal/fakeaws/table.go", input, t.Token)
 		}
 		inputs[input] = value
 	}
@@ -101,7 +100,7 @@ func (t Type) Replaces(input string) bool { return slices.Contains(t.replace, in
 // Create returns what AWS answers. The number tells resources of one name apart: a resource from the one that it
 // replaces, or the revisions of a family.
 func (t Type) Create(in Account, name string, number int, inputs resource.PropertyMap) (id string, outputs resource.PropertyMap) {
-	p := pattern{Account: in, seed: fmt.Sprintf("%s::%s::%d", t.token, name, number), number: number, inputs: inputs}
+	p := pattern{Account: in, seed: fmt.Sprintf("%s::%s::%d", t.Token, name, number), number: number, inputs: inputs}
 	p.id = os.Expand(t.id, p.value)
 	outputs = maps.Clone(inputs)
 	for output, text := range t.outputs {
@@ -112,7 +111,7 @@ func (t Type) Create(in Account, name string, number int, inputs resource.Proper
 
 // Update returns the outputs after a change in place: what AWS computed stays. An image is built anew.
 func (t Type) Update(in Account, name string, olds, news resource.PropertyMap) resource.PropertyMap {
-	if t.token == Image {
+	if t.Token == Image {
 		_, outputs := t.Create(in, name, 0, news)
 		return outputs
 	}
@@ -158,8 +157,8 @@ func (p pattern) value(reference string) string {
 		}
 		return image
 	case "imageDigest":
-		if build := p.inputs["build"]; build.IsObject() && build.ObjectValue()["contextDigest"].IsString() {
-			return build.ObjectValue()["contextDigest"].StringValue()
+		if build, ok := p.inputs["build"].V.(resource.PropertyMap); ok && build.HasValue("contextDigest") {
+			return build["contextDigest"].StringValue()
 		}
 		inputs, _ := json.Marshal(p.inputs.Mappable()) // plain data
 		return hash(string(inputs))
@@ -169,15 +168,8 @@ func (p pattern) value(reference string) string {
 
 // input returns a string input, "" if it is not known.
 func (p pattern) input(name string) string {
-	v := p.inputs[resource.PropertyKey(name)]
-	for v.IsSecret() {
-		v = v.SecretValue().Element
-	}
-	text, _ := v.V.(string)
+	text, _ := p.inputs[resource.PropertyKey(name)].V.(string)
 	return text
 }
 
-func hash(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
-}
+func hash(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }

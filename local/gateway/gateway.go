@@ -112,11 +112,8 @@ func addCORS(header, cors http.Header) {
 func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	p.Out.Host = p.In.Host
-	local := "127.0.0.1"
-	if a, ok := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		local = host(a.String())
-	}
-	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", node(local), node(host(p.In.RemoteAddr)), quoted(p.In.Host))
+	local := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), quoteIfNeeded(p.In.Host))
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
 	p.Out.Header.Set("X-Forwarded-For", strings.Join(append(p.In.Header.Values("X-Forwarded-For"), way.LinkAddress), ", "))
 	p.Out.Header.Set("X-Forwarded-Proto", "http")
@@ -138,24 +135,18 @@ func traceID(given string, now time.Time) string {
 	return "Self=" + id() + ";" + given
 }
 
-func host(address string) string {
-	if h, _, err := net.SplitHostPort(address); err == nil {
-		return h
+// forwardedNode returns the host of an address as Forwarded wants it: IPv6 in brackets and quotes (RFC 7239, section 6).
+func forwardedNode(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
 	}
-	return address
+	return quoteIfNeeded(host)
 }
 
-// node writes an address as Forwarded wants it: IPv6 in brackets and quotes (RFC 7239, section 6).
-func node(address string) string {
-	if strings.Contains(address, ":") {
-		return `"[` + address + `]"`
+func quoteIfNeeded(value string) string {
+	if strings.ContainsAny(value, ":[]") {
+		return `"` + value + `"`
 	}
-	return address
-}
-
-func quoted(hostport string) string {
-	if strings.ContainsAny(hostport, ":[]") {
-		return `"` + hostport + `"`
-	}
-	return hostport
+	return value
 }

@@ -66,7 +66,7 @@ func (s *Servers) Close() error {
 	return nil
 }
 
-// base is what all providers answer alike.
+// base is what all providers answer alike. The engine does without what it does not implement.
 type base struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	version string
@@ -77,21 +77,5 @@ func (b base) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginI
 }
 
 func (base) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, nil
-}
-
-func (base) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: r.News}, nil
-}
-
-func (base) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
-}
-
-func (base) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
-	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
-}
-
-func (base) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }

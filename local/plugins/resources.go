@@ -50,14 +50,13 @@ func encode(m resource.PropertyMap) (*structpb.Struct, error) {
 type request struct {
 	fakeaws.Type
 	urn        resource.URN
-	typ        string
 	olds, news resource.PropertyMap
 }
 
 func parse(urn string, olds, news *structpb.Struct) (request, error) {
-	r := request{urn: resource.URN(urn), typ: string(resource.URN(urn).Type())}
+	r := request{urn: resource.URN(urn)}
 	var err error
-	if r.Type, err = fakeaws.TypeOf(r.typ); err != nil {
+	if r.Type, err = fakeaws.TypeOf(string(r.urn.Type())); err != nil {
 		return r, status.Error(codes.Unimplemented, err.Error())
 	}
 	if r.olds, err = decode(olds); err != nil {
@@ -68,7 +67,7 @@ func parse(urn string, olds, news *structpb.Struct) (request, error) {
 }
 
 // Configure takes the region. A stack has one.
-func (p *resources) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+func (p *resources) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	args, err := decode(r.Args)
 	if err != nil {
 		return nil, err
@@ -78,7 +77,7 @@ func (p *resources) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest
 		p.account.Region = region.StringValue()
 		p.mutex.Unlock()
 	}
-	return p.base.Configure(ctx, r)
+	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
 }
 
 // currentAccount returns the account with the region that was configured last.
@@ -163,7 +162,7 @@ func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pu
 		return nil, err
 	}
 	if err := p.apply(ctx, in, id, outputs); err != nil {
-		if in.typ == trace.ServiceType {
+		if in.Token == trace.ServiceType {
 			return nil, initFailed(id, properties, r.Properties, err)
 		}
 		return nil, err
@@ -179,8 +178,8 @@ func (c *cloud) count(in request) int {
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.counts[in.typ+" "+name]++
-	return c.counts[in.typ+" "+name]
+	c.counts[in.Token+" "+name]++
+	return c.counts[in.Token+" "+name]
 }
 
 // initFailed is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
@@ -214,7 +213,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 	switch {
 	case !r.Preview:
 		err = p.apply(ctx, in, r.Id, outputs)
-	case in.typ == fakeaws.Image: // its digest is known once it is built
+	case in.Token == fakeaws.Image: // its digest is known once it is built
 		outputs = in.preview()
 	}
 	if err != nil {
@@ -226,7 +225,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 
 // apply builds an image or deploys a service. Then the resource is there for requests.
 func (c *cloud) apply(ctx context.Context, in request, id string, outputs resource.PropertyMap) error {
-	r := trace.Resource{Type: in.typ, ID: id, Name: in.urn.Name(), Outputs: trace.Values(outputs.Mappable())}
+	r := trace.Resource{Type: in.Token, ID: id, Name: in.urn.Name(), Outputs: trace.Values(outputs.Mappable())}
 	switch r.Type {
 	case fakeaws.Image:
 		image := r.Outputs.Object("build")
@@ -243,9 +242,9 @@ func (c *cloud) apply(ctx context.Context, in request, id string, outputs resour
 }
 
 // Cancel makes builds and deployments give up: the engine was interrupted.
-func (p *resources) Cancel(ctx context.Context, r *emptypb.Empty) (*emptypb.Empty, error) {
+func (p *resources) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	p.runner.Interrupt()
-	return p.base.Cancel(ctx, r)
+	return &emptypb.Empty{}, nil
 }
 
 // Read returns what was asked for: this cloud changes nothing by itself.
@@ -259,9 +258,9 @@ func (p *resources) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*empt
 	if err != nil {
 		return nil, err
 	}
-	if in.typ == trace.ServiceType {
+	if in.Token == trace.ServiceType {
 		p.runner.Remove(r.Id)
 	}
-	p.set.Remove(in.typ, r.Id, trace.Values(in.olds.Mappable()))
+	p.set.Remove(in.Token, r.Id, trace.Values(in.olds.Mappable()))
 	return &emptypb.Empty{}, nil
 }

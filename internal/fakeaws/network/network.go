@@ -194,36 +194,28 @@ func layout(cidrBlock string, zones int, specs []subnetSpec) ([][]netip.Prefix, 
 	if err != nil {
 		return nil, fmt.Errorf("cidrBlock: %w", err)
 	}
-	zoneBits := block.Bits() + bits.Len(uint(zones-1))
+	base := binary.BigEndian.Uint32(block.Addr().AsSlice())
+	zoneMask := block.Bits() + bits.Len(uint(zones-1))
 	all := make([][]netip.Prefix, zones)
 	for zone := range zones {
-		whole := netip.PrefixFrom(advance(block.Addr(), zone, zoneBits), zoneBits)
-		next := whole.Addr()
+		start, end := zone<<(32-zoneMask), (zone+1)<<(32-zoneMask) // addresses from the begin of the block
 		for _, s := range specs {
-			mask := zoneBits + bits.Len(uint(len(specs)-1))
+			mask := zoneMask + bits.Len(uint(len(specs)-1))
 			if s.CidrMask != nil {
 				mask = *s.CidrMask
 			}
-			if mask < zoneBits || mask > 28 {
-				return nil, fmt.Errorf("a subnet of /%d does not fit into %s", mask, whole)
+			if mask < zoneMask || mask > 28 {
+				return nil, fmt.Errorf("a subnet of /%d does not fit into the /%d of a zone", mask, zoneMask)
 			}
-			p := netip.PrefixFrom(next, mask).Masked()
-			if p.Addr() != next { // not on a boundary of its own size: the next one
-				p = netip.PrefixFrom(advance(p.Addr(), 1, mask), mask)
+			size := 1 << (32 - mask)
+			start = (start + size - 1) / size * size // a boundary of its own size
+			if start+size > end {
+				return nil, fmt.Errorf("the subnets of a zone do not fit into its /%d", zoneMask)
 			}
-			if !whole.Contains(p.Addr()) {
-				return nil, fmt.Errorf("the subnets of one zone do not fit into %s", whole)
-			}
-			all[zone] = append(all[zone], p)
-			next = advance(p.Addr(), 1, mask)
+			address, _ := netip.AddrFromSlice(binary.BigEndian.AppendUint32(nil, base+uint32(start)))
+			all[zone] = append(all[zone], netip.PrefixFrom(address, mask))
+			start += size
 		}
 	}
 	return all, nil
-}
-
-// advance moves an IPv4 address n blocks of the given mask forward.
-func advance(a netip.Addr, n, mask int) netip.Addr {
-	b := a.As4()
-	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+uint32(n)<<(32-mask))
-	return netip.AddrFrom4(b)
 }
