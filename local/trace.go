@@ -65,7 +65,7 @@ func newRequest(ctx context.Context, r request) (*http.Request, error) {
 
 // overAPI follows a request to the task that answers it.
 func overAPI(e *engine.Engine, r *http.Request) *trace.Way {
-	way := e.Set.To(r)
+	way := e.Set.Follow(r)
 	if way.Stop != nil {
 		return way
 	}
@@ -127,8 +127,8 @@ func render(title string, way *trace.Way) string {
 	switch {
 	case way.Stop == nil:
 		fmt.Fprintf(&b, "\narrives\n")
-	case way.Answer != nil:
-		fmt.Fprintf(&b, "\nstops: %s\nthe caller gets %d %s\n", way.Stop.Reason, way.Answer.Status, http.StatusText(way.Answer.Status))
+	case way.Stop.Status != 0:
+		fmt.Fprintf(&b, "\nstops: %s\nthe caller gets %d %s\n", way.Stop.Reason, way.Stop.Status, http.StatusText(way.Stop.Status))
 	default:
 		fmt.Fprintf(&b, "\nstops: %s\n", way.Stop.Reason)
 	}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"private-api/internal/testkit"
 	"private-api/local/engine"
 	"private-api/local/internal/mocked"
 	"private-api/local/tasks"
@@ -58,19 +58,7 @@ func TestTraces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := render(name, follow(t, planned(t, three(), test.config), test.request))
-			file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt")
-			if os.Getenv("UPDATE_GOLDEN") != "" {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("trace is\n%s\nwant, in %s (UPDATE_GOLDEN=1 writes it)\n%s", got, file, want)
-			}
+			testkit.Golden(t, filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt"), got)
 		})
 	}
 }

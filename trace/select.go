@@ -2,6 +2,7 @@ package trace
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,11 +11,9 @@ import (
 
 // api returns the HTTP API that has a stage $default. The program has one.
 func (s *Set) api() (Resource, bool) {
-	for _, api := range s.Of(apiType) {
-		for _, stage := range s.Of(stageType) {
-			if stage.Outputs.Text("apiId") == api.ID && stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
-				return api, true
-			}
+	for _, stage := range s.Of(stageType) {
+		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
+			return s.Find(apiType, stage.Outputs.Text("apiId"))
 		}
 	}
 	return Resource{}, false
@@ -45,8 +44,10 @@ func rankRoute(key, method, path string) []int {
 	if keyMethod != "ANY" && keyMethod != method {
 		return nil
 	}
-	own := map[bool]int{true: 1}[keyMethod != "ANY"]
-	literals := 0
+	ownMethod, literals := 0, 0
+	if keyMethod != "ANY" {
+		ownMethod = 1
+	}
 	have, want := strings.Split(path, "/")[1:], strings.Split(keyPath, "/")[1:]
 	for i, segment := range want {
 		switch {
@@ -54,7 +55,7 @@ func rankRoute(key, method, path string) []int {
 			if i >= len(have) || have[i] == "" { // it stands for at least one segment
 				return nil
 			}
-			return []int{1, literals, own}
+			return []int{1, literals, ownMethod}
 		case i >= len(have):
 			return nil
 		case strings.HasPrefix(segment, "{"):
@@ -70,21 +71,21 @@ func rankRoute(key, method, path string) []int {
 	if len(have) != len(want) {
 		return nil
 	}
-	return []int{2, literals, own}
+	return []int{2, literals, ownMethod}
 }
 
-// authorize refuses what the stand-in cannot prove: it has neither the keys of an issuer nor those of an IAM user, so
-// where a route asks for authorization, every request is one without it.
+// authorize returns how AWS answers a request that proves nothing of its caller, 0 if the route lets it through. No request
+// proves anything here: there are neither the keys of an issuer nor those of an IAM user.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
-func authorize(route Resource) *Stop {
+func authorize(route Resource) (status int, reason string) {
 	switch route.Outputs.Text("authorizationType") {
 	case "JWT":
-		return stop(http.StatusUnauthorized, "not authorized: route %s asks for a token of its issuer", route.Name)
+		return http.StatusUnauthorized, fmt.Sprintf("not authorized: route %s asks for a token of its issuer", route.Name)
 	case "AWS_IAM":
-		return stop(http.StatusForbidden, "not authorized: route %s asks for a request signed with IAM credentials", route.Name)
+		return http.StatusForbidden, fmt.Sprintf("not authorized: route %s asks for a request signed with IAM credentials", route.Name)
 	}
-	return nil
+	return 0, ""
 }
 
 // preflight tells whether a request asks for permission for another one, of an API that has CORS.
@@ -112,21 +113,17 @@ func cors(config Values, r *http.Request) http.Header {
 	default:
 		return header
 	}
+	lists := map[string]string{"Access-Control-Expose-Headers": "exposeHeaders"}
 	if r.Method == http.MethodOptions {
-		for name, values := range map[string][]string{
-			"Access-Control-Allow-Methods": config.Texts("allowMethods"),
-			"Access-Control-Allow-Headers": config.Texts("allowHeaders"),
-		} {
-			if len(values) > 0 {
-				header.Set(name, strings.Join(values, ","))
-			}
-		}
+		lists["Access-Control-Allow-Methods"], lists["Access-Control-Allow-Headers"] = "allowMethods", "allowHeaders"
 		if age := config.Number("maxAge"); age != 0 {
 			header.Set("Access-Control-Max-Age", strconv.Itoa(age))
 		}
 	}
-	if expose := config.Texts("exposeHeaders"); len(expose) > 0 {
-		header.Set("Access-Control-Expose-Headers", strings.Join(expose, ","))
+	for name, setting := range lists {
+		if values := config.Texts(setting); len(values) > 0 {
+			header.Set(name, strings.Join(values, ","))
+		}
 	}
 	if config.Is("allowCredentials") {
 		header.Set("Access-Control-Allow-Credentials", "true")

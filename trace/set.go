@@ -1,5 +1,6 @@
-// Package trace holds the resources as they are deployed, and finds the way that a request takes through them. What
-// the program meant does not count here: only what reached the cloud.
+// Package trace follows the way of a request through deployed resources. It holds the graph of the resources and the rules
+// by which AWS takes a request from one to the next, and comes to a verdict: the request arrives, or where and why it stops.
+// It works on facts, such as the outputs in a stack's state, and does no I/O.
 package trace
 
 import (
@@ -7,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 // The types that requests pass through.
@@ -43,9 +42,6 @@ type Resource struct {
 // Values are outputs by name, as they come from JSON: string, float64, bool, []any, map[string]any.
 type Values map[string]any
 
-// NewValues unwraps outputs.
-func NewValues(m resource.PropertyMap) Values { return m.Mappable() }
-
 // Text returns a string output, "" if there is none.
 func (v Values) Text(name string) string { s, _ := v[name].(string); return s }
 
@@ -56,12 +52,24 @@ func (v Values) Number(name string) int { n, _ := v[name].(float64); return int(
 func (v Values) Is(name string) bool { b, _ := v[name].(bool); return b }
 
 // Texts returns a list of strings.
-func (v Values) Texts(name string) []string {
-	var all []string
-	list, _ := v[name].([]any)
-	for _, e := range list {
-		if s, ok := e.(string); ok {
-			all = append(all, s)
+func (v Values) Texts(name string) []string { return list[string](v, name) }
+
+// Objects returns a list of objects.
+func (v Values) Objects(name string) []Values {
+	var all []Values
+	for _, object := range list[map[string]any](v, name) {
+		all = append(all, object)
+	}
+	return all
+}
+
+// list returns the elements of a list that have one type.
+func list[T any](v Values, name string) []T {
+	var all []T
+	elements, _ := v[name].([]any)
+	for _, element := range elements {
+		if e, ok := element.(T); ok {
+			all = append(all, e)
 		}
 	}
 	return all
@@ -70,60 +78,34 @@ func (v Values) Texts(name string) []string {
 // Object returns a nested object, empty if there is none.
 func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); return m }
 
-// Objects returns a list of objects.
-func (v Values) Objects(name string) []Values {
-	var all []Values
-	list, _ := v[name].([]any)
-	for _, e := range list {
-		if m, ok := e.(map[string]any); ok {
-			all = append(all, m)
-		}
-	}
-	return all
-}
-
-// Set is everything that is deployed, for use by many at once. The zero value is empty.
+// Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {
-	mutex sync.RWMutex
-	all   map[string]Resource
+	resources sync.Map // of Resource, by key
 }
 
-// key tells two resources apart. Task definitions of one family share an id, not an ARN.
+// key tells two resources apart. The revisions of a task definition share an id, not an ARN.
 func key(typ, id string, outputs Values) string {
 	return typ + " " + cmp.Or(outputs.Text("arn"), id)
 }
 
 // Put adds a resource or its new outputs.
-func (s *Set) Put(r Resource) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.all == nil {
-		s.all = map[string]Resource{}
-	}
-	s.all[key(r.Type, r.ID, r.Outputs)] = r
-}
+func (s *Set) Put(r Resource) { s.resources.Store(key(r.Type, r.ID, r.Outputs), r) }
 
-// Remove deletes a resource.
-func (s *Set) Remove(typ, id string, outputs Values) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	delete(s.all, key(typ, id, outputs))
-}
+// Remove removes a resource.
+func (s *Set) Remove(typ, id string, outputs Values) { s.resources.Delete(key(typ, id, outputs)) }
 
 // Len is the number of resources.
-func (s *Set) Len() int {
-	s.mutex.RLock()
-	defer s.mutex.RUnlock()
-	return len(s.all)
-}
+func (s *Set) Len() int { return len(s.filter(func(Resource) bool { return true })) }
 
 // Of returns the resources of a type, by name.
 func (s *Set) Of(typ string) []Resource {
-	s.mutex.RLock()
-	defer s.mutex.RUnlock()
+	return s.filter(func(r Resource) bool { return r.Type == typ })
+}
+
+func (s *Set) filter(keep func(Resource) bool) []Resource {
 	var all []Resource
-	for _, r := range s.all {
-		if r.Type == typ {
+	for _, r := range s.resources.Range {
+		if r := r.(Resource); keep(r) {
 			all = append(all, r)
 		}
 	}

@@ -2,40 +2,33 @@ package fakeaws
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// lookups says what AWS answers to each lookup that the program uses.
+// lookups says what AWS answers to each lookup of the program. What was asked is in the answer too.
 var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]any{
-	"aws:ecr/getAuthorizationToken:getAuthorizationToken": func(in Account, args resource.PropertyMap) map[string]any {
+	"aws:ecr/getAuthorizationToken:getAuthorizationToken": func(in Account, _ resource.PropertyMap) map[string]any {
 		return map[string]any{
-			"authorizationToken": "QVdTOnBhc3N3b3Jk",
-			"expiresAt":          "2026-01-01T12:00:00Z",
-			"id":                 in.Region,
-			"password":           "password",
-			"proxyEndpoint":      fmt.Sprintf("https://%s.dkr.ecr.%s.amazonaws.com", in.ID, in.Region),
-			"userName":           "AWS",
+			"authorizationToken": "QVdTOnBhc3N3b3Jk", "expiresAt": "2026-01-01T12:00:00Z", "id": in.Region,
+			"password": "password", "proxyEndpoint": fmt.Sprintf("https://%s.dkr.ecr.%s.amazonaws.com", in.ID, in.Region), "userName": "AWS",
 		}
 	},
-	"aws:index/getAvailabilityZones:getAvailabilityZones": func(in Account, args resource.PropertyMap) map[string]any {
+	"aws:index/getAvailabilityZones:getAvailabilityZones": func(in Account, _ resource.PropertyMap) map[string]any {
 		var names, ids []any
 		for i, letter := range []string{"a", "b", "c"} {
 			names = append(names, in.Region+letter)
 			ids = append(ids, fmt.Sprintf("%s-az%d", regionCode(in.Region), i+1))
 		}
-		return map[string]any{
-			"groupNames": []any{in.Region}, "id": in.Region, "names": names, "zoneIds": ids,
-		}
+		return map[string]any{"groupNames": []any{in.Region}, "id": in.Region, "names": names, "zoneIds": ids}
 	},
-	"aws:index/getCallerIdentity:getCallerIdentity": func(in Account, args resource.PropertyMap) map[string]any {
-		return map[string]any{
-			"accountId": in.ID, "arn": fmt.Sprintf("arn:aws:iam::%s:user/local", in.ID), "id": in.ID, "userId": "AIDALOCAL",
-		}
+	"aws:index/getCallerIdentity:getCallerIdentity": func(in Account, _ resource.PropertyMap) map[string]any {
+		return map[string]any{"accountId": in.ID, "arn": fmt.Sprintf("arn:aws:iam::%s:user/local", in.ID), "id": in.ID, "userId": "AIDALOCAL"}
 	},
 	"aws:ssm/getParameter:getParameter": func(in Account, args resource.PropertyMap) map[string]any {
-		name := args["name"].StringValue()
+		name, _ := args["name"].V.(string)
 		const value = "ami-00000000000000001" // the public parameters that the program reads hold images
 		return map[string]any{
 			"arn": fmt.Sprintf("arn:aws:ssm:%s::parameter%s", in.Region, name), "id": name, "insecureValue": value,
@@ -44,27 +37,14 @@ var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]
 	},
 }
 
-// Invoke answers a lookup in the default account: what mocks of the whole program return.
-func Invoke(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
-	return Default.Invoke(token, args)
-}
-
-// Invoke answers a lookup; the error of one that is not known names it. What was asked is in the answer too.
+// Invoke answers a lookup.
 func (in Account) Invoke(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
 	answer, ok := lookups[token]
 	if !ok {
-		return nil, fmt.Errorf("the stand-in for AWS has no lookup %s; internal/fakeaws/invoke.go lists those it has", token)
+		return nil, fmt.Errorf("the stand-in for AWS has no lookup %s; add it to internal/fakeaws/invoke.go", token)
 	}
-	if token == "aws:ssm/getParameter:getParameter" && !args["name"].IsString() {
-		return nil, fmt.Errorf("%s: name is not set", token)
-	}
-	result := args.Copy()
-	if result == nil {
-		result = resource.PropertyMap{}
-	}
-	for key, value := range answer(in, args) {
-		result[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
-	}
+	result := resource.NewPropertyMapFromMap(answer(in, args))
+	maps.Copy(result, args)
 	return result, nil
 }
 
@@ -72,17 +52,14 @@ func (in Account) Invoke(token string, args resource.PropertyMap) (resource.Prop
 // Source: https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html
 func regionCode(region string) string {
 	parts := strings.Split(region, "-")
-	if len(parts) < 3 {
-		return region
-	}
-	for i, part := range parts[1 : len(parts)-1] {
+	for i := 1; i < len(parts)-1; i++ {
 		short := ""
 		for _, side := range []string{"north", "south", "east", "west", "central", "gov"} {
-			if strings.Contains(part, side) {
+			if strings.Contains(parts[i], side) {
 				short += side[:1]
 			}
 		}
-		parts[i+1] = short
+		parts[i] = short
 	}
 	return strings.Join(parts, "")
 }

@@ -1,12 +1,15 @@
-package fakeaws
+package fakeaws_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -15,114 +18,187 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	awsx "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"private-api/internal/fakeaws"
+	"private-api/internal/fakeaws/network"
+	"private-api/internal/testkit"
+	"private-api/producer"
+	"private-api/stack"
 )
 
-// described is a resource type as the SDK has it, which is generated from the provider's schema.
-type described struct {
-	state any
-	args  pulumi.Input
+// sdk has the resource types as the SDK knows them, which is generated from the provider's schema.
+var sdk = map[string]any{
+	"aws:apigatewayv2/api:Api":                                     apigatewayv2.Api{},
+	"aws:apigatewayv2/authorizer:Authorizer":                       apigatewayv2.Authorizer{},
+	"aws:apigatewayv2/integration:Integration":                     apigatewayv2.Integration{},
+	"aws:apigatewayv2/route:Route":                                 apigatewayv2.Route{},
+	"aws:apigatewayv2/stage:Stage":                                 apigatewayv2.Stage{},
+	"aws:apigatewayv2/vpcLink:VpcLink":                             apigatewayv2.VpcLink{},
+	"aws:cloudwatch/logGroup:LogGroup":                             cloudwatch.LogGroup{},
+	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":            ec2.DefaultSecurityGroup{},
+	"aws:ec2/eip:Eip":                                              ec2.Eip{},
+	"aws:ec2/instance:Instance":                                    ec2.Instance{},
+	"aws:ec2/internetGateway:InternetGateway":                      ec2.InternetGateway{},
+	"aws:ec2/natGateway:NatGateway":                                ec2.NatGateway{},
+	"aws:ec2/route:Route":                                          ec2.Route{},
+	"aws:ec2/routeTable:RouteTable":                                ec2.RouteTable{},
+	"aws:ec2/routeTableAssociation:RouteTableAssociation":          ec2.RouteTableAssociation{},
+	"aws:ec2/securityGroup:SecurityGroup":                          ec2.SecurityGroup{},
+	"aws:ec2/subnet:Subnet":                                        ec2.Subnet{},
+	"aws:ec2/vpc:Vpc":                                              ec2.Vpc{},
+	"aws:ec2/vpcEndpoint:VpcEndpoint":                              ec2.VpcEndpoint{},
+	"aws:ecr/lifecyclePolicy:LifecyclePolicy":                      ecr.LifecyclePolicy{},
+	"aws:ecr/repository:Repository":                                ecr.Repository{},
+	"aws:ecs/cluster:Cluster":                                      ecs.Cluster{},
+	"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders":    ecs.ClusterCapacityProviders{},
+	"aws:ecs/service:Service":                                      ecs.Service{},
+	"aws:ecs/taskDefinition:TaskDefinition":                        ecs.TaskDefinition{},
+	"aws:iam/instanceProfile:InstanceProfile":                      iam.InstanceProfile{},
+	"aws:iam/role:Role":                                            iam.Role{},
+	"aws:iam/rolePolicy:RolePolicy":                                iam.RolePolicy{},
+	"aws:iam/rolePolicyAttachment:RolePolicyAttachment":            iam.RolePolicyAttachment{},
+	"aws:lb/listener:Listener":                                     lb.Listener{},
+	"aws:lb/listenerRule:ListenerRule":                             lb.ListenerRule{},
+	"aws:lb/loadBalancer:LoadBalancer":                             lb.LoadBalancer{},
+	"aws:lb/targetGroup:TargetGroup":                               lb.TargetGroup{},
+	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": servicediscovery.PrivateDnsNamespace{},
+	"aws:servicediscovery/service:Service":                         servicediscovery.Service{},
+	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":      vpc.SecurityGroupEgressRule{},
+	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule":    vpc.SecurityGroupIngressRule{},
+	"docker:index/image:Image":                                     docker.Image{},
 }
 
-var sdk = map[string]described{
-	"aws:apigatewayv2/api:Api":                                     {apigatewayv2.Api{}, apigatewayv2.ApiArgs{}},
-	"aws:apigatewayv2/authorizer:Authorizer":                       {apigatewayv2.Authorizer{}, apigatewayv2.AuthorizerArgs{}},
-	"aws:apigatewayv2/integration:Integration":                     {apigatewayv2.Integration{}, apigatewayv2.IntegrationArgs{}},
-	"aws:apigatewayv2/route:Route":                                 {apigatewayv2.Route{}, apigatewayv2.RouteArgs{}},
-	"aws:apigatewayv2/stage:Stage":                                 {apigatewayv2.Stage{}, apigatewayv2.StageArgs{}},
-	"aws:apigatewayv2/vpcLink:VpcLink":                             {apigatewayv2.VpcLink{}, apigatewayv2.VpcLinkArgs{}},
-	"aws:cloudwatch/logGroup:LogGroup":                             {cloudwatch.LogGroup{}, cloudwatch.LogGroupArgs{}},
-	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":            {ec2.DefaultSecurityGroup{}, ec2.DefaultSecurityGroupArgs{}},
-	"aws:ec2/eip:Eip":                                              {ec2.Eip{}, ec2.EipArgs{}},
-	"aws:ec2/instance:Instance":                                    {ec2.Instance{}, ec2.InstanceArgs{}},
-	"aws:ec2/internetGateway:InternetGateway":                      {ec2.InternetGateway{}, ec2.InternetGatewayArgs{}},
-	"aws:ec2/natGateway:NatGateway":                                {ec2.NatGateway{}, ec2.NatGatewayArgs{}},
-	"aws:ec2/route:Route":                                          {ec2.Route{}, ec2.RouteArgs{}},
-	"aws:ec2/routeTable:RouteTable":                                {ec2.RouteTable{}, ec2.RouteTableArgs{}},
-	"aws:ec2/routeTableAssociation:RouteTableAssociation":          {ec2.RouteTableAssociation{}, ec2.RouteTableAssociationArgs{}},
-	"aws:ec2/securityGroup:SecurityGroup":                          {ec2.SecurityGroup{}, ec2.SecurityGroupArgs{}},
-	"aws:ec2/subnet:Subnet":                                        {ec2.Subnet{}, ec2.SubnetArgs{}},
-	"aws:ec2/vpc:Vpc":                                              {ec2.Vpc{}, ec2.VpcArgs{}},
-	"aws:ec2/vpcEndpoint:VpcEndpoint":                              {ec2.VpcEndpoint{}, ec2.VpcEndpointArgs{}},
-	"aws:ecr/lifecyclePolicy:LifecyclePolicy":                      {ecr.LifecyclePolicy{}, ecr.LifecyclePolicyArgs{}},
-	"aws:ecr/repository:Repository":                                {ecr.Repository{}, ecr.RepositoryArgs{}},
-	"aws:ecs/cluster:Cluster":                                      {ecs.Cluster{}, ecs.ClusterArgs{}},
-	"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders":    {ecs.ClusterCapacityProviders{}, ecs.ClusterCapacityProvidersArgs{}},
-	"aws:ecs/service:Service":                                      {ecs.Service{}, ecs.ServiceArgs{}},
-	"aws:ecs/taskDefinition:TaskDefinition":                        {ecs.TaskDefinition{}, ecs.TaskDefinitionArgs{}},
-	"aws:iam/instanceProfile:InstanceProfile":                      {iam.InstanceProfile{}, iam.InstanceProfileArgs{}},
-	"aws:iam/role:Role":                                            {iam.Role{}, iam.RoleArgs{}},
-	"aws:iam/rolePolicy:RolePolicy":                                {iam.RolePolicy{}, iam.RolePolicyArgs{}},
-	"aws:iam/rolePolicyAttachment:RolePolicyAttachment":            {iam.RolePolicyAttachment{}, iam.RolePolicyAttachmentArgs{}},
-	"aws:lb/listener:Listener":                                     {lb.Listener{}, lb.ListenerArgs{}},
-	"aws:lb/listenerRule:ListenerRule":                             {lb.ListenerRule{}, lb.ListenerRuleArgs{}},
-	"aws:lb/loadBalancer:LoadBalancer":                             {lb.LoadBalancer{}, lb.LoadBalancerArgs{}},
-	"aws:lb/targetGroup:TargetGroup":                               {lb.TargetGroup{}, lb.TargetGroupArgs{}},
-	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {servicediscovery.PrivateDnsNamespace{}, servicediscovery.PrivateDnsNamespaceArgs{}},
-	"aws:servicediscovery/service:Service":                         {servicediscovery.Service{}, servicediscovery.ServiceArgs{}},
-	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":      {vpc.SecurityGroupEgressRule{}, vpc.SecurityGroupEgressRuleArgs{}},
-	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule":    {vpc.SecurityGroupIngressRule{}, vpc.SecurityGroupIngressRuleArgs{}},
-	"docker:index/image:Image":                                     {docker.Image{}, docker.ImageArgs{}},
-}
-
-// inputs returns the arguments by name.
-func (d described) inputs() map[string]reflect.Type { return tagged(d.args.ElementType()) }
-
-// computed returns the names of the outputs that are no arguments, sorted.
-func (d described) computed() []string {
-	outputs := tagged(reflect.TypeOf(d.state))
-	for name := range d.inputs() {
-		delete(outputs, name)
-	}
-	return slices.Sorted(maps.Keys(outputs))
-}
-
-func tagged(t reflect.Type) map[string]reflect.Type {
+// outputs returns the outputs of a struct of the SDK with their types.
+func outputs(of any) map[string]reflect.Type {
 	all := map[string]reflect.Type{}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("pulumi"), ",")
-		if name != "" && name != "id" && name != "urn" { // those two are not the provider's
-			all[name] = f.Type
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(of)) {
+		name, _, _ := strings.Cut(field.Tag.Get("pulumi"), ",")
+		if name != "" && name != "id" && name != "urn" { // these two come from Pulumi
+			all[name] = field.Type
 		}
 	}
 	return all
 }
 
-func TestEveryTypeIsDescribed(t *testing.T) {
-	if got, want := Types(), slices.Sorted(maps.Keys(sdk)); !slices.Equal(got, want) {
-		t.Errorf("the table has\n%v\nthe SDK was asked for\n%v", got, want)
+// runs are configurations that together use every input of every type.
+var runs = []map[string]string{
+	{"egress": "nat", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
+	{"egress": "endpoints", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`},
+}
+
+// record runs the program with each configuration.
+func record(t *testing.T, replace func(r *testkit.Resource, outputs resource.PropertyMap)) []*testkit.Recorder {
+	t.Helper()
+	var all []*testkit.Recorder
+	for _, settings := range runs {
+		config := map[string]string{}
+		for key, value := range settings {
+			config["private-api:"+key] = value
+		}
+		r := &testkit.Recorder{Replace: replace}
+		if err := r.Run(stack.Program{Root: testkit.Apps(t, "alpha", "beta"), Services: []producer.Service{
+			{Name: "alpha", Path: "/alpha", Priority: 10, AllowFrom: []string{"beta"}}, {Name: "beta", Path: "/beta", Priority: 20},
+		}}.Deploy, config); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// recorded returns all resources of the table's types.
+func recorded(t *testing.T) []*testkit.Resource {
+	t.Helper()
+	var all []*testkit.Resource
+	for _, run := range record(t, nil) {
+		all = append(all, slices.DeleteFunc(run.Resources, func(r *testkit.Resource) bool { return r.ID == "" })...)
+	}
+	return all
+}
+
+// The recorder refuses an input that the table does not have; this is the other side.
+func TestTableHasNoMoreThanTheProgramUses(t *testing.T) {
+	used := map[string][]string{}
+	for _, r := range recorded(t) {
+		for input := range r.Inputs {
+			used[r.Type] = append(used[r.Type], string(input))
+		}
+		used[r.Type] = append(used[r.Type], "name") // Pulumi gives it
+	}
+	if got, want := slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(sdk)); !slices.Equal(got, want) {
+		t.Errorf("the program has the types\n%v\nthe tests know\n%v", got, want)
+	}
+	if got, want := fakeaws.Types(), slices.Sorted(maps.Keys(sdk)); !slices.Equal(got, want) {
+		t.Errorf("the table has the types\n%v\nthe tests know\n%v", got, want)
+	}
+	for token := range sdk {
+		for _, input := range typeOf(t, token).Inputs() {
+			if !slices.Contains(used[token], input) {
+				t.Errorf("%s: the program never sets the input %s", token, input)
+			}
+		}
 	}
 }
 
-func TestComputedOutputsAreThoseOfTheProvider(t *testing.T) {
-	for token, d := range sdk {
-		known, err := TypeOf(token)
+// An output that the table does not have says so here; the program must not pass it on.
+func TestTableHasEveryOutputThatTheProgramReads(t *testing.T) {
+	const missing = "is not in internal/fakeaws/table.go"
+	recorders := record(t, func(r *testkit.Resource, made resource.PropertyMap) {
+		known := sdk[r.Type]
+		if r.Type == network.Token {
+			known = awsx.Vpc{}
+		}
+		for name, kind := range outputs(known) {
+			if key := resource.PropertyKey(name); !made.HasValue(key) && strings.HasPrefix(kind.Name(), "String") {
+				message := fmt.Sprintf("output %s of %s %s", name, r.Type, missing)
+				text := resource.NewProperty(message + "@" + message) // whichever side of it the program takes
+				made[key] = text
+				if strings.Contains(kind.Name(), "Array") {
+					made[key] = resource.NewProperty([]resource.PropertyValue{text})
+				}
+			}
+		}
+	})
+	for _, r := range recorders {
+		exports, err := json.Marshal(r.Exports)
 		if err != nil {
-			t.Error(err)
-			continue
+			t.Fatal(err)
 		}
-		outputs := tagged(reflect.TypeOf(d.state))
-		for _, name := range d.computed() {
-			if !slices.Contains(known.Computed(), name) {
-				t.Errorf("%s: output %s is missing", token, name)
+		for line := range strings.SplitSeq(r.Golden()+string(exports), "\n") {
+			if strings.Contains(line, missing) {
+				t.Error(line)
 			}
 		}
-		inputs := d.inputs()
-		for _, name := range known.Computed() {
-			if outputs[name] == nil {
-				t.Errorf("%s: the provider has no output %s", token, name)
+	}
+}
+
+func TestOutputsAreThoseOfTheSDK(t *testing.T) {
+	for token, made := range sdk {
+		for _, name := range typeOf(t, token).Outputs() {
+			if outputs(made)[name] == nil {
+				t.Errorf("%s: the SDK has no output %s", token, name)
 			}
 		}
-		for name := range known.defaults {
-			if inputs[name] == nil {
-				t.Errorf("%s: the provider has no input %s to give a default", token, name)
-			}
+	}
+	for token, result := range map[string]any{
+		"aws:ecr/getAuthorizationToken:getAuthorizationToken": ecr.GetAuthorizationTokenResult{},
+		"aws:index/getAvailabilityZones:getAvailabilityZones": aws.GetAvailabilityZonesResult{},
+		"aws:index/getCallerIdentity:getCallerIdentity":       aws.GetCallerIdentityResult{},
+		"aws:ssm/getParameter:getParameter":                   ssm.LookupParameterResult{},
+	} {
+		answer, err := fakeaws.Default.Invoke(token, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range known.replace {
-			if inputs[name] == nil {
-				t.Errorf("%s: the provider has no input %s that could replace", token, name)
+		for name, kind := range outputs(result) {
+			// What is optional is an argument, and comes back.
+			if optional := kind.Kind() == reflect.Pointer || strings.HasPrefix(name, "exclude") || name == "filters"; !optional && !answer.HasValue(resource.PropertyKey(name)) {
+				t.Errorf("%s: the answer has no %s", token, name)
 			}
 		}
 	}

@@ -1,442 +1,233 @@
 package fakeaws
 
-// types says, for each resource type that the program uses, what AWS makes of it. Computed values and ids are
-// patterns: {id}, {name} (the physical name), {region}, {account}, {hexN} (N hex digits that are the resource's own;
-// {hexN:word} gives others), {address} (an IPv4 address) and any string input by its name, {last:input} being what
-// follows the last slash or colon of an ARN, {build.input} one within the input build.
-//
-// What forces a replacement is what the AWS provider says; the inputs that the provider knows and this program never
-// sets are listed too, so that the table holds against it. One that does so in a part of it is listed whole.
-var types = map[string]Type{
-	"aws:apigatewayv2/api:Api": {
-		id:      "{hex10}",
-		naming:  naming{property: "name", max: 128},
-		replace: words("credentialsArn protocolType routeKey target"),
-		defaults: values{
-			"apiKeySelectionExpression": "$request.header.x-api-key",
-			"disableExecuteApiEndpoint": false,
-			"ipAddressType":             "ipv4",
-			"routeSelectionExpression":  "$request.method $request.path",
-		},
-		computed: values{
-			"apiEndpoint":  "https://{id}.execute-api.{region}.amazonaws.com",
-			"arn":          "arn:aws:apigateway:{region}::/apis/{id}",
-			"executionArn": "arn:aws:execute-api:{region}:{account}:{id}",
-		},
-		tagged: true,
-	},
-	"aws:apigatewayv2/authorizer:Authorizer": {
-		id:       "{hex6}",
-		naming:   naming{property: "name", max: 128},
-		replace:  words("apiId"),
-		defaults: values{"authorizerResultTtlInSeconds": 0},
-	},
-	"aws:apigatewayv2/integration:Integration": {
-		id:      "{hex7}",
-		replace: words("apiId integrationSubtype integrationType"),
-		defaults: values{
-			"connectionType":       "INTERNET",
-			"payloadFormatVersion": "1.0",
-			"timeoutMilliseconds":  30000,
-		},
-		computed: values{"integrationResponseSelectionExpression": ""},
-	},
-	"aws:apigatewayv2/route:Route": {
-		id:       "{hex7}",
-		replace:  words("apiId"),
-		defaults: values{"apiKeyRequired": false, "authorizationType": "NONE"},
-	},
-	"aws:apigatewayv2/stage:Stage": {
-		id:       "{name}",
-		naming:   naming{property: "name", max: 128},
-		replace:  words("apiId name"),
-		defaults: values{"autoDeploy": false, "deploymentId": ""},
-		computed: values{
-			"arn":          "arn:aws:apigateway:{region}::/apis/{apiId}/stages/{id}",
-			"executionArn": "arn:aws:execute-api:{region}:{account}:{apiId}/{id}",
-			"invokeUrl":    "https://{apiId}.execute-api.{region}.amazonaws.com/",
-		},
-		tagged: true,
-	},
-	"aws:apigatewayv2/vpcLink:VpcLink": {
-		id:       "{hex6}",
-		naming:   naming{property: "name", max: 128},
-		replace:  words("securityGroupIds subnetIds"),
-		computed: values{"arn": "arn:aws:apigateway:{region}::/vpclinks/{id}"},
-		tagged:   true,
-	},
-	"aws:cloudwatch/logGroup:LogGroup": {
-		id:       "{name}",
-		naming:   naming{property: "name", max: 512},
-		replace:  words("logGroupClass name namePrefix"),
-		defaults: values{"logGroupClass": "STANDARD", "retentionInDays": 0, "skipDestroy": false},
-		computed: values{"arn": "arn:aws:logs:{region}:{account}:log-group:{name}"},
-		tagged:   true,
-	},
-	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
-		id:       "sg-{hex17}",
-		replace:  words("vpcId"),
-		defaults: values{"ingress": []any{}, "egress": []any{}},
-		computed: values{
-			"arn":         "arn:aws:ec2:{region}:{account}:security-group/{id}",
-			"description": "default VPC security group",
-			"name":        "default",
-			"namePrefix":  "",
-			"ownerId":     "{account}",
-		},
-		tagged: true,
-	},
-	"aws:ec2/eip:Eip": {
-		id:      "eipalloc-{hex17}",
-		replace: words("address domain ipamPoolId networkBorderGroup publicIpv4Pool vpc"),
-		defaults: values{
-			"domain":             "vpc",
-			"instance":           "",
-			"ipamPoolId":         "",
-			"networkBorderGroup": "{region}",
-			"networkInterface":   "",
-			"publicIpv4Pool":     "amazon",
-			"vpc":                true,
-		},
-		computed: values{
-			"allocationId":    "{id}",
-			"arn":             "arn:aws:ec2:{region}:{account}:elastic-ip/{id}",
-			"associationId":   "",
-			"carrierIp":       "",
-			"customerOwnedIp": "",
-			"privateDns":      "",
-			"privateIp":       "",
-			"ptrRecord":       "",
-			"publicDns":       "ec2-{address}.{region}.compute.amazonaws.com",
-			"publicIp":        "{address}",
-		},
-		tagged: true,
-	},
-	"aws:ec2/instance:Instance": {
-		id: "i-{hex17}",
-		replace: words("ami associatePublicIpAddress availabilityZone cpuCoreCount cpuOptions cpuThreadsPerCore " +
-			"ebsBlockDevices ebsOptimized enclaveOptions ephemeralBlockDevices hibernation hostId " +
-			"instanceMarketOptions ipv6Addresses keyName launchTemplate networkInterfaces placementGroup " +
-			"placementPartitionNumber privateDnsNameOptions privateIp rootBlockDevice securityGroups subnetId tenancy"),
-		defaults: values{
-			"associatePublicIpAddress": false,
-			"getPasswordData":          false,
-			"sourceDestCheck":          true,
-			"tenancy":                  "default",
-			"userDataReplaceOnChange":  false,
-		},
-		computed: values{
-			"arn":                       "arn:aws:ec2:{region}:{account}:instance/{id}",
-			"availabilityZone":          "{region}a",
-			"instanceLifecycle":         "",
-			"instanceState":             "running",
-			"outpostArn":                "",
-			"passwordData":              "",
-			"primaryNetworkInterfaceId": "eni-{hex17:interface}",
-			"privateDns":                "ip-10-1-0-4.{region}.compute.internal",
-			"privateIp":                 "10.1.0.4",
-			"publicDns":                 "ec2-{address}.{region}.compute.amazonaws.com",
-			"publicIp":                  "{address}",
-			"spotInstanceRequestId":     "",
-		},
-		tagged: true,
-	},
-	"aws:ec2/internetGateway:InternetGateway": {
-		id: "igw-{hex17}",
-		computed: values{
-			"arn":     "arn:aws:ec2:{region}:{account}:internet-gateway/{id}",
-			"ownerId": "{account}",
-		},
-		tagged: true,
-	},
-	"aws:ec2/natGateway:NatGateway": {
-		id:       "nat-{hex17}",
-		replace:  words("allocationId connectivityType privateIp subnetId"),
-		defaults: values{"connectivityType": "public", "privateIp": "10.0.0.5"},
-		computed: values{
-			"associationId":      "eipassoc-{hex17:association}",
-			"networkInterfaceId": "eni-{hex17:interface}",
-			"publicIp":           "{address}",
-		},
-		tagged: true,
-	},
-	"aws:ec2/route:Route": {
-		id:      "r-{last:routeTableId}{hex10}",
-		replace: words("destinationCidrBlock destinationIpv6CidrBlock destinationPrefixListId routeTableId"),
-		computed: values{
-			"instanceId":      "",
-			"instanceOwnerId": "",
-			"origin":          "CreateRoute",
-			"state":           "active",
-		},
-	},
-	"aws:ec2/routeTable:RouteTable": {
-		id:       "rtb-{hex17}",
-		replace:  words("vpcId"),
-		computed: values{"arn": "arn:aws:ec2:{region}:{account}:route-table/{id}", "ownerId": "{account}"},
-		tagged:   true,
-	},
-	"aws:ec2/routeTableAssociation:RouteTableAssociation": {
-		id:      "rtbassoc-{hex17}",
-		replace: words("gatewayId subnetId"),
-	},
-	"aws:ec2/securityGroup:SecurityGroup": {
-		id:       "sg-{hex17}",
-		naming:   naming{property: "name", max: 255},
-		replace:  words("description name namePrefix vpcId"),
-		defaults: values{"description": "Managed by Pulumi", "revokeRulesOnDelete": false},
-		computed: values{
-			"arn":     "arn:aws:ec2:{region}:{account}:security-group/{id}",
-			"ownerId": "{account}",
-		},
-		tagged: true,
-	},
-	"aws:ec2/subnet:Subnet": {
-		id:      "subnet-{hex17}",
-		replace: words("availabilityZone availabilityZoneId cidrBlock ipv6Native outpostArn vpcId"),
-		defaults: values{
-			"assignIpv6AddressOnCreation": false,
-			"mapPublicIpOnLaunch":         false,
-		},
-		computed: values{
-			"arn":                            "arn:aws:ec2:{region}:{account}:subnet/{id}",
-			"ipv6CidrBlockAssociationId":     "",
-			"ownerId":                        "{account}",
-			"privateDnsHostnameTypeOnLaunch": "ip-name",
-		},
-		tagged: true,
-	},
-	"aws:ec2/vpc:Vpc": {
-		id:      "vpc-{hex17}",
-		replace: words("cidrBlock instanceTenancy ipv4IpamPoolId ipv4NetmaskLength"),
-		defaults: values{
-			"enableDnsHostnames": false,
-			"enableDnsSupport":   true,
-			"instanceTenancy":    "default",
-		},
-		computed: values{
-			"arn":                    "arn:aws:ec2:{region}:{account}:vpc/{id}",
-			"defaultNetworkAclId":    "acl-{hex17:acl}",
-			"defaultRouteTableId":    "rtb-{hex17:main}",
-			"defaultSecurityGroupId": "sg-{hex17:default}",
-			"dhcpOptionsId":          "dopt-{hex17:dhcp}",
-			"ipv6AssociationId":      "",
-			"mainRouteTableId":       "rtb-{hex17:main}",
-			"ownerId":                "{account}",
-		},
-		tagged: true,
-	},
-	"aws:ec2/vpcEndpoint:VpcEndpoint": {
-		id:       "vpce-{hex17}",
-		replace:  words("resourceConfigurationArn serviceName serviceNetworkArn serviceRegion vpcEndpointType vpcId"),
-		defaults: values{"privateDnsEnabled": false, "serviceRegion": "{region}", "vpcEndpointType": "Gateway"},
-		computed: values{
-			"arn":                 "arn:aws:ec2:{region}:{account}:vpc-endpoint/{id}",
-			"cidrBlocks":          []any{},
-			"dnsEntries":          []any{},
-			"networkInterfaceIds": []any{},
-			"ownerId":             "{account}",
-			"prefixListId":        "pl-{hex8:prefixes}",
-			"requesterManaged":    false,
-			"state":               "available",
-		},
-		tagged: true,
-	},
-	"aws:ecr/lifecyclePolicy:LifecyclePolicy": {
-		id:       "{repository}",
-		replace:  words("policy repository"),
-		computed: values{"registryId": "{account}"},
-	},
-	"aws:ecr/repository:Repository": {
-		id:       "{name}",
-		naming:   naming{property: "name", max: 256, lower: true},
-		replace:  words("encryptionConfigurations name"),
-		defaults: values{"imageTagMutability": "MUTABLE"},
-		computed: values{
-			"arn":           "arn:aws:ecr:{region}:{account}:repository/{name}",
-			"registryId":    "{account}",
-			"repositoryUrl": "{account}.dkr.ecr.{region}.amazonaws.com/{name}",
-		},
-		tagged: true,
-	},
-	"aws:ecs/cluster:Cluster": {
-		id:       "arn:aws:ecs:{region}:{account}:cluster/{name}",
-		naming:   naming{property: "name", max: 255},
-		replace:  words("name"),
-		computed: values{"arn": "{id}"},
-		tagged:   true,
-	},
-	"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": {
-		id:      "{clusterName}",
-		replace: words("clusterName"),
-	},
-	"aws:ecs/service:Service": {
-		id:        "arn:aws:ecs:{region}:{account}:service/{last:cluster}/{name}",
-		naming:    naming{property: "name", max: 255},
-		replace:   words("capacityProviderStrategies cluster deploymentController iamRole launchType name schedulingStrategy"),
-		inPlaceIf: map[string]string{"capacityProviderStrategies": "forceNewDeployment"},
-		defaults: values{
-			"deploymentMaximumPercent":        200,
-			"deploymentMinimumHealthyPercent": 100,
-			"enableEcsManagedTags":            false,
-			"enableExecuteCommand":            false,
-			"iamRole":                         "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
-			"platformVersion":                 "LATEST",
-			"schedulingStrategy":              "REPLICA",
-			"waitForSteadyState":              false,
-		},
-		tagged: true,
-	},
-	"aws:ecs/taskDefinition:TaskDefinition": {
-		id:     "{family}",
-		naming: naming{property: "family", max: 255},
-		replace: words("containerDefinitions cpu enableFaultInjection ephemeralStorage executionRoleArn family " +
-			"inferenceAccelerators ipcMode memory networkMode pidMode placementConstraints proxyConfiguration " +
-			"requiresCompatibilities runtimePlatform taskRoleArn volumes"),
-		defaults: values{"enableFaultInjection": false, "networkMode": "bridge", "skipDestroy": false, "trackLatest": false},
-		computed: values{
-			"arn":                "arn:aws:ecs:{region}:{account}:task-definition/{family}:{revision}",
-			"arnWithoutRevision": "arn:aws:ecs:{region}:{account}:task-definition/{family}",
-			"revision":           revision{},
-		},
-		tagged: true,
-	},
-	"aws:iam/instanceProfile:InstanceProfile": {
-		id:       "{name}",
-		naming:   naming{property: "name", max: 128},
-		replace:  words("name namePrefix path"),
-		defaults: values{"path": "/"},
-		computed: values{
-			"arn":        "arn:aws:iam::{account}:instance-profile/{name}",
-			"createDate": created,
-			"uniqueId":   "AIPA{HEX17}",
-		},
-		tagged: true,
-	},
-	"aws:iam/role:Role": {
-		id:       "{name}",
-		naming:   naming{property: "name", max: 64},
-		replace:  words("name namePrefix path"),
-		defaults: values{"forceDetachPolicies": false, "maxSessionDuration": 3600, "path": "/"},
-		computed: values{
-			"arn":        "arn:aws:iam::{account}:role/{name}",
-			"createDate": created,
-			"uniqueId":   "AROA{HEX17}",
-		},
-		tagged: true,
-	},
-	"aws:iam/rolePolicy:RolePolicy": {
-		id:      "{role}:{name}",
-		naming:  naming{property: "name", max: 128},
-		replace: words("name namePrefix role"),
-	},
-	"aws:iam/rolePolicyAttachment:RolePolicyAttachment": {
-		id:      "{role}-{hex17}",
-		replace: words("policyArn role"),
-	},
-	"aws:lb/listener:Listener": {
-		id:       "arn:aws:elasticloadbalancing:{region}:{account}:listener/{balancer}/{hex16}",
-		replace:  words("loadBalancerArn"),
-		defaults: values{"protocol": "HTTP"},
-		computed: values{"arn": "{id}"},
-		tagged:   true,
-	},
-	"aws:lb/listenerRule:ListenerRule": {
-		id:       "arn:aws:elasticloadbalancing:{region}:{account}:listener-rule/{listener}/{hex16}",
-		replace:  words("listenerArn"),
-		computed: values{"arn": "{id}"},
-		tagged:   true,
-	},
-	"aws:lb/loadBalancer:LoadBalancer": {
-		id:      "arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/{hex16}",
-		naming:  naming{property: "name", max: 32},
-		replace: words("customerOwnedIpv4Pool internal loadBalancerType name namePrefix"),
-		defaults: values{
-			"clientKeepAlive":          3600,
-			"desyncMitigationMode":     "defensive",
-			"dropInvalidHeaderFields":  false,
-			"enableDeletionProtection": false,
-			"enableHttp2":              true,
-			"idleTimeout":              60,
-			"internal":                 false,
-			"ipAddressType":            "ipv4",
-			"loadBalancerType":         "application",
-			"preserveHostHeader":       false,
-			"xffHeaderProcessingMode":  "append",
-		},
-		computed: values{
-			"arn":       "{id}",
-			"arnSuffix": "app/{name}/{hex16}",
-			"dnsName":   "internal-{name}-{hex10:dns}.{region}.elb.amazonaws.com",
-			"vpcId":     "vpc-{hex17:vpc}",
-			"zoneId":    "Z1H1FL5HABSF5",
-		},
-		tagged: true,
-	},
-	"aws:lb/targetGroup:TargetGroup": {
-		id:      "arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/{hex16}",
-		naming:  naming{property: "name", max: 32},
-		replace: words("ipAddressType name namePrefix port protocol protocolVersion targetType vpcId"),
-		defaults: values{
-			"deregistrationDelay":        300,
-			"ipAddressType":              "ipv4",
-			"loadBalancingAlgorithmType": "round_robin",
-			"protocolVersion":            "HTTP1",
-			"targetType":                 "instance",
-		},
-		computed: values{
-			"arn":              "{id}",
-			"arnSuffix":        "targetgroup/{name}/{hex16}",
-			"loadBalancerArns": []any{},
-		},
-		tagged: true,
-	},
-	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {
-		id:      "ns-{hex16}",
-		replace: words("name vpc"),
-		computed: values{
-			"arn":        "arn:aws:servicediscovery:{region}:{account}:namespace/{id}",
-			"hostedZone": "Z{HEX13:zone}",
-		},
-		naming: naming{property: "name", max: 253},
-		tagged: true,
-	},
-	"aws:servicediscovery/service:Service": {
-		id:       "srv-{hex16}",
-		naming:   naming{property: "name", max: 63},
-		replace:  words("dnsConfig healthCheckConfig healthCheckCustomConfig name namespaceId type"),
-		defaults: values{"forceDestroy": false},
-		computed: values{"arn": "arn:aws:servicediscovery:{region}:{account}:service/{id}", "type": "DNS_HTTP"},
-		tagged:   true,
-	},
-	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":   securityGroupRule,
-	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": securityGroupRule,
-
-	// The image is built by the stand-in for Docker, which adds build.contextDigest, a hash of what goes in. Where
-	// nothing is built, as in unit tests, the digest is a hash of the inputs.
-	Image: {
-		id:       "{repository}@sha256:{build.contextDigest}",
-		defaults: values{"skipPush": false, "buildOnPreview": false},
-		computed: values{
-			"baseImageName":  "{imageName}",
-			"context":        "{build.context}",
-			"dockerfile":     "{build.dockerfile}",
-			"platform":       "{build.platform}",
-			"repoDigest":     "{id}",
-			"registryServer": "{registry}",
-		},
-	},
-}
-
-var securityGroupRule = Type{
-	id:       "sgr-{hex17}",
-	replace:  words("securityGroupId"),
-	computed: values{"arn": "arn:aws:ec2:{region}:{account}:security-group-rule/{id}", "securityGroupRuleId": "{id}"},
-	tagged:   true,
-}
+import "strings"
 
 // Image is the type token of pulumi-docker's image.
 const Image = "docker:index/image:Image"
 
-// created is when everything was made that tells.
-const created = "2026-01-01T00:00:00Z"
+// types says, for each resource type of this program, which inputs it has, what a change of each does, and what AWS adds.
+// It has the inputs that the program or awsx sets and the outputs that something reads; tests compare both with a run of
+// the program, and the changes with the real AWS provider. An input of which one part needs a replacement counts as whole.
+//
+// Patterns refer to $id, $region, $account, any string input by its name, ${hexN} (N hex digits, other ones for each
+// resource), ${input after text} (the rest of an ARN), $revision (of a task definition), $imageRepository, $imageDigest.
+var types = map[string]Type{
+	"aws:apigatewayv2/api:Api": {
+		id:      "${hex10}",
+		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com"},
+		update:  words("corsConfiguration description name"),
+		replace: words("protocolType"),
+		maxName: 128,
+	},
+	"aws:apigatewayv2/authorizer:Authorizer": {
+		id:      "${hex6}",
+		update:  words("authorizerType identitySources jwtConfiguration name"),
+		replace: words("apiId"),
+		maxName: 128,
+	},
+	"aws:apigatewayv2/integration:Integration": {
+		id:      "${hex7}",
+		update:  words("connectionId connectionType integrationMethod integrationUri payloadFormatVersion timeoutMilliseconds"),
+		replace: words("apiId integrationType"),
+	},
+	"aws:apigatewayv2/route:Route": {
+		id:      "${hex7}",
+		update:  words("authorizationType authorizerId routeKey target"),
+		replace: words("apiId"),
+	},
+	"aws:apigatewayv2/stage:Stage": {
+		id:      "$name",
+		update:  words("accessLogSettings autoDeploy defaultRouteSettings"),
+		replace: words("apiId name"),
+	},
+	"aws:apigatewayv2/vpcLink:VpcLink": {
+		id:      "${hex6}",
+		update:  words("name"),
+		replace: words("securityGroupIds subnetIds"),
+		maxName: 128,
+	},
+	"aws:cloudwatch/logGroup:LogGroup": {
+		id:      "$name",
+		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$name"},
+		update:  words("retentionInDays"),
+		replace: words("name"),
+	},
+	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
+		id:      "sg-${hex17}",
+		replace: words("vpcId"),
+	},
+	"aws:ec2/eip:Eip": {
+		id:      "eipalloc-${hex17}",
+		outputs: map[string]string{"allocationId": "$id"},
+		update:  words("tags"),
+	},
+	"aws:ec2/instance:Instance": {
+		id:      "i-${hex17}",
+		outputs: map[string]string{"publicIp": "203.0.113.10"}, // of the block for documentation, RFC 5737
+		update:  words("iamInstanceProfile instanceType metadataOptions tags userDataReplaceOnChange vpcSecurityGroupIds"),
+		// Another userData replaces the instance with userDataReplaceOnChange, which the program sets.
+		replace: words("ami associatePublicIpAddress ebsOptimized keyName rootBlockDevice subnetId userData"),
+	},
+	"aws:ec2/internetGateway:InternetGateway": {
+		id:     "igw-${hex17}",
+		update: words("tags vpcId"),
+	},
+	"aws:ec2/natGateway:NatGateway": {
+		id:      "nat-${hex17}",
+		update:  words("tags"),
+		replace: words("allocationId subnetId"),
+	},
+	"aws:ec2/route:Route": {
+		id:      "r-$routeTableId${hex10}",
+		update:  words("gatewayId natGatewayId"),
+		replace: words("destinationCidrBlock routeTableId"),
+	},
+	"aws:ec2/routeTable:RouteTable": {
+		id:      "rtb-${hex17}",
+		update:  words("tags"),
+		replace: words("vpcId"),
+	},
+	"aws:ec2/routeTableAssociation:RouteTableAssociation": {
+		id:      "rtbassoc-${hex17}",
+		update:  words("routeTableId"),
+		replace: words("subnetId"),
+	},
+	"aws:ec2/securityGroup:SecurityGroup": {
+		id:      "sg-${hex17}",
+		update:  words("tags"),
+		replace: words("description name vpcId"),
+		maxName: 255,
+	},
+	"aws:ec2/subnet:Subnet": {
+		id:      "subnet-${hex17}",
+		update:  words("mapPublicIpOnLaunch tags"),
+		replace: words("availabilityZone cidrBlock vpcId"),
+	},
+	"aws:ec2/vpc:Vpc": {
+		id:      "vpc-${hex17}",
+		update:  words("enableDnsHostnames enableDnsSupport tags"),
+		replace: words("cidrBlock"),
+	},
+	"aws:ec2/vpcEndpoint:VpcEndpoint": {
+		id:      "vpce-${hex17}",
+		outputs: map[string]string{"prefixListId": "pl-${hex8}"},
+		update:  words("privateDnsEnabled routeTableIds securityGroupIds subnetIds tags"),
+		replace: words("serviceName vpcEndpointType vpcId"),
+	},
+	"aws:ecr/lifecyclePolicy:LifecyclePolicy": {
+		id:      "$repository",
+		replace: words("policy repository"),
+	},
+	"aws:ecr/repository:Repository": {
+		id:      "$name",
+		outputs: map[string]string{"arn": "arn:aws:ecr:$region:$account:repository/$name", "repositoryUrl": "$account.dkr.ecr.$region.amazonaws.com/$name"},
+		update:  words("forceDelete imageScanningConfiguration imageTagMutability"),
+		replace: words("encryptionConfigurations name"),
+		maxName: 256,
+		lower:   true,
+	},
+	"aws:ecs/cluster:Cluster": {
+		id:      "arn:aws:ecs:$region:$account:cluster/$name",
+		outputs: map[string]string{"arn": "$id"},
+		update:  words("settings"),
+		replace: words("name"),
+		maxName: 255,
+	},
+	"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": {
+		id:      "$clusterName",
+		update:  words("capacityProviders defaultCapacityProviderStrategies"),
+		replace: words("clusterName"),
+	},
+	"aws:ecs/service:Service": {
+		id: "arn:aws:ecs:$region:$account:service/${cluster after cluster/}/$name",
+		// Another capacityProviderStrategies replaces the service, except with forceNewDeployment, which the program sets.
+		update: words("availabilityZoneRebalancing capacityProviderStrategies deploymentCircuitBreaker deploymentMaximumPercent " +
+			"deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags forceNewDeployment healthCheckGracePeriodSeconds " +
+			"loadBalancers networkConfiguration platformVersion propagateTags serviceRegistries taskDefinition waitForSteadyState"),
+		replace: words("cluster name"),
+		maxName: 255,
+	},
+	"aws:ecs/taskDefinition:TaskDefinition": {
+		id:      "$family",
+		outputs: map[string]string{"arn": "arn:aws:ecs:$region:$account:task-definition/$family:$revision"},
+		replace: words("containerDefinitions cpu executionRoleArn family memory networkMode requiresCompatibilities runtimePlatform taskRoleArn"),
+	},
+	"aws:iam/instanceProfile:InstanceProfile": {
+		id:      "$name",
+		update:  words("role"),
+		replace: words("name"),
+		maxName: 128,
+	},
+	"aws:iam/role:Role": {
+		id:      "$name",
+		outputs: map[string]string{"arn": "arn:aws:iam::$account:role/$name"},
+		update:  words("assumeRolePolicy description"),
+		replace: words("name"),
+		maxName: 64,
+	},
+	"aws:iam/rolePolicy:RolePolicy": {
+		id:      "$role:$name",
+		update:  words("policy"),
+		replace: words("name role"),
+		maxName: 128,
+	},
+	"aws:iam/rolePolicyAttachment:RolePolicyAttachment": {
+		id:      "$role-${hex17}",
+		replace: words("policyArn role"),
+	},
+	"aws:lb/listener:Listener": {
+		id:      "arn:aws:elasticloadbalancing:$region:$account:listener/${loadBalancerArn after loadbalancer/}/${hex16}",
+		outputs: map[string]string{"arn": "$id"},
+		update:  words("defaultActions port protocol"),
+		replace: words("loadBalancerArn"),
+	},
+	"aws:lb/listenerRule:ListenerRule": {
+		id:      "arn:aws:elasticloadbalancing:$region:$account:listener-rule/${listenerArn after listener/}/${hex16}",
+		update:  words("actions conditions priority"),
+		replace: words("listenerArn"),
+	},
+	"aws:lb/loadBalancer:LoadBalancer": {
+		id:      "arn:aws:elasticloadbalancing:$region:$account:loadbalancer/app/$name/${hex16}",
+		outputs: map[string]string{"arn": "$id"},
+		update:  words("desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout securityGroups subnets"),
+		replace: words("internal loadBalancerType name"),
+		maxName: 32,
+	},
+	"aws:lb/targetGroup:TargetGroup": {
+		id:      "arn:aws:elasticloadbalancing:$region:$account:targetgroup/$name/${hex16}",
+		outputs: map[string]string{"arn": "$id"},
+		update:  words("deregistrationDelay healthCheck"),
+		replace: words("name port protocol targetType vpcId"),
+		maxName: 32,
+	},
+	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {
+		id:      "ns-${hex16}",
+		update:  words("description"),
+		replace: words("name vpc"),
+	},
+	"aws:servicediscovery/service:Service": {
+		id:      "srv-${hex16}",
+		outputs: map[string]string{"arn": "arn:aws:servicediscovery:$region:$account:service/$id"},
+		update:  words("description forceDestroy"),
+		replace: words("dnsConfig healthCheckCustomConfig name"),
+	},
+	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {
+		id:      "sgr-${hex17}",
+		update:  words("cidrIpv4 description fromPort ipProtocol prefixListId referencedSecurityGroupId toPort"),
+		replace: words("securityGroupId"),
+	},
+	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {
+		id:      "sgr-${hex17}",
+		update:  words("cidrIpv4 description fromPort ipProtocol referencedSecurityGroupId toPort"),
+		replace: words("securityGroupId"),
+	},
+	// The stand-in for Docker builds the image and adds build.contextDigest, a hash of what goes in. Where nothing is
+	// built, as in unit tests, the digest is a hash of the inputs.
+	Image: {
+		id:      "$imageRepository@sha256:$imageDigest",
+		outputs: map[string]string{"repoDigest": "$id"},
+		update:  words("build buildOnPreview imageName registry skipPush"),
+	},
+}
+
+func words(s string) []string { return strings.Fields(s) }

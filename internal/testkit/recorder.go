@@ -1,7 +1,5 @@
-// Package testkit runs the program on mocks and keeps what it registers: for
-// tests that look at resources without an engine or an account. Computed fields
-// come from the table of the local stand-in for AWS, which refuses what it does
-// not know.
+// Package testkit is for tests. It runs the program on mocks and records what it registers, without an engine or an
+// account, and it compares golden files. AWS's answers come from package fakeaws, which refuses what it does not know.
 package testkit
 
 import (
@@ -72,16 +70,17 @@ func newOptions(rpc *pulumirpc.RegisterResourceRequest) Options {
 	return o
 }
 
-// Recorder is a run's record. Replace, if set, changes the outputs of a resource.
+// Recorder runs a program and records what it does.
 type Recorder struct {
-	Replace func(r *Resource, outputs resource.PropertyMap)
-	Account fakeaws.Account // default: fakeaws.Default
+	Replace func(r *Resource, outputs resource.PropertyMap) // changes the outputs of a resource; nil: nothing does
+	Account fakeaws.Account                                 // default: fakeaws.Default
 
-	mu        sync.Mutex
-	ctx       *pulumi.Context
 	Resources []*Resource
-	Invokes   []string
+	Invokes   []string // token and provider
 	Exports   map[string]any
+
+	mu  sync.Mutex
+	ctx *pulumi.Context
 }
 
 // Run runs a program with a configuration ("private-api:spot": "true") in stack dev.
@@ -126,21 +125,20 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	var err error
 	switch {
 	case args.TypeToken == network.Token && args.RegisterRPC.GetRemote():
-		if made.Outputs, err = network.Mock(r.ctx, args); err != nil {
-			return "", nil, err
-		}
+		made.Outputs, err = network.Mock(r.ctx, args)
 	case args.TypeToken == network.Token:
 		return "", nil, nil // the component registers itself too
 	case !args.Custom || strings.HasPrefix(args.TypeToken, "pulumi:"):
 		r.add(made)
 		return args.Name + "-id", args.Inputs, nil
 	default:
-		if made.ID, made.Outputs, err = fakeaws.Create(args.TypeToken, args.Name, args.Inputs); err != nil {
-			return "", nil, err
-		}
-		if r.Replace != nil {
-			r.Replace(made, made.Outputs)
-		}
+		made.ID, made.Outputs, err = r.Account.Create(args.TypeToken, args.Name, args.Inputs)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	if r.Replace != nil {
+		r.Replace(made, made.Outputs)
 	}
 	r.add(made)
 	return made.ID, made.Outputs, nil
@@ -157,8 +155,7 @@ func (r *Recorder) add(made *Resource) {
 	r.Resources = append(r.Resources, made)
 }
 
-// Short is module and name of a type: ec2.Vpc, ecs.Service. For what is not of
-// AWS it is the package: awsx.Vpc, docker.Image.
+// Short is module and name of a type: ec2.Vpc, ecs.Service. Outside AWS it is package and name: awsx.Vpc, docker.Image.
 func (r *Resource) Short() string { return shortType(r.Type) }
 
 func shortType(token string) string {
@@ -209,8 +206,7 @@ func (r *Recorder) All(short string) []*Resource {
 	return out
 }
 
-// Input is one input as plain data; nil where it is not set. A path goes into
-// objects and lists: "metadataOptions.httpTokens", "settings.0.value".
+// Input is one input as plain data, nil if it is not set. A path goes into objects and lists: "settings.0.value".
 func (r *Resource) Input(path string) any {
 	var value any = r.Inputs.Mappable()
 	for _, key := range strings.Split(path, ".") {

@@ -27,8 +27,8 @@ type Handler struct {
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	way := h.Set.To(r)
-	if way.Answer != nil {
+	way := h.Set.Follow(r)
+	if way.Stop != nil {
 		answer(w, r, way)
 		return
 	}
@@ -38,7 +38,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer picked.Done()
-	if way = h.Set.Connect(way, picked.Target); way.Answer != nil {
+	if way = h.Set.Connect(way, picked.Target); way.Stop != nil {
 		answer(w, r, way)
 		return
 	}
@@ -60,13 +60,34 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// answer gives the response of a resource on the way.
+// answer writes the answer of what stops a request: a message of the API, a page of the load balancer, or a fixed response.
 func answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
-	maps.Copy(w.Header(), way.Answer.Header)
-	addCORS(w.Header(), way.CORS)
-	w.WriteHeader(way.Answer.Status)
+	stop, header := way.Stop, w.Header()
+	contentType, body := stop.ContentType, stop.Body
+	switch stop.By {
+	case trace.API:
+		contentType, body = "application/json", fmt.Sprintf(`{"message":%q}`, http.StatusText(stop.Status))
+		switch stop.Status {
+		case http.StatusNoContent:
+			contentType, body = "", ""
+		case http.StatusUnauthorized:
+			header.Set("Www-Authenticate", "Bearer")
+		}
+	case trace.LoadBalancer:
+		title := fmt.Sprintf("%d %s", stop.Status, map[int]string{502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}[stop.Status])
+		contentType = "text/html"
+		body = "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title + "</h1></center>\r\n</body>\r\n</html>\r\n"
+	}
+	if stop.By != trace.API {
+		header.Set("Server", "awselb/2.0")
+	}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	addCORS(header, way.CORS)
+	w.WriteHeader(stop.Status)
 	if r.Method != http.MethodHead {
-		io.WriteString(w, way.Answer.Body)
+		io.WriteString(w, body)
 	}
 }
 
@@ -91,11 +112,8 @@ func addCORS(header, cors http.Header) {
 func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	p.Out.Host = p.In.Host
-	local := "127.0.0.1"
-	if a, ok := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		local = host(a.String())
-	}
-	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", node(local), node(host(p.In.RemoteAddr)), quoted(p.In.Host))
+	local := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), quoteIfNeeded(p.In.Host))
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
 	p.Out.Header.Set("X-Forwarded-For", strings.Join(append(p.In.Header.Values("X-Forwarded-For"), way.LinkAddress), ", "))
 	p.Out.Header.Set("X-Forwarded-Proto", "http")
@@ -117,24 +135,18 @@ func traceID(given string, now time.Time) string {
 	return "Self=" + id() + ";" + given
 }
 
-func host(address string) string {
-	if h, _, err := net.SplitHostPort(address); err == nil {
-		return h
+// forwardedNode returns the host of an address as Forwarded wants it: IPv6 in brackets and quotes (RFC 7239, section 6).
+func forwardedNode(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
 	}
-	return address
+	return quoteIfNeeded(host)
 }
 
-// node writes an address as Forwarded wants it: IPv6 in brackets and quotes (RFC 7239, section 6).
-func node(address string) string {
-	if strings.Contains(address, ":") {
-		return `"[` + address + `]"`
+func quoteIfNeeded(value string) string {
+	if strings.ContainsAny(value, ":[]") {
+		return `"` + value + `"`
 	}
-	return address
-}
-
-func quoted(hostport string) string {
-	if strings.ContainsAny(hostport, ":[]") {
-		return `"` + hostport + `"`
-	}
-	return hostport
+	return value
 }

@@ -3,7 +3,7 @@ package plugins
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -19,9 +19,7 @@ import (
 // component is the provider awsx.
 type component struct {
 	base
-	mutex sync.Mutex
-	// engine is the latest that attached. Each update has one of its own.
-	engine *grpc.ClientConn
+	engine atomic.Pointer[grpc.ClientConn] // the latest that attached: each update has one of its own
 }
 
 func (c *component) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
@@ -33,39 +31,29 @@ func (c *component) Attach(_ context.Context, r *pulumirpc.PluginAttach) (*empty
 	if err != nil {
 		return nil, err
 	}
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.engine != nil {
-		c.engine.Close()
-	}
-	c.engine = engine
+	c.replaceEngine(engine)
 	return &emptypb.Empty{}, nil
 }
 
-func (c *component) close() error {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.engine == nil {
-		return nil
+// replaceEngine closes the connection to the engine before; nil leaves none.
+func (c *component) replaceEngine(engine *grpc.ClientConn) {
+	if before := c.engine.Swap(engine); before != nil {
+		before.Close()
 	}
-	return c.engine.Close()
 }
 
 func (c *component) Construct(ctx context.Context, r *pulumirpc.ConstructRequest) (*pulumirpc.ConstructResponse, error) {
-	c.mutex.Lock()
-	engine := c.engine
-	c.mutex.Unlock()
-	return provider.Construct(ctx, r, engine, func(ctx *pulumi.Context, typ, name string, in provider.ConstructInputs, opts pulumi.ResourceOption) (*provider.ConstructResult, error) {
-		if typ != network.Token {
-			return nil, fmt.Errorf("the stand-in for awsx has no %s, only %s", typ, network.Token)
-		}
-		var args network.Args
-		if err := in.CopyTo(&args); err != nil {
-			return nil, fmt.Errorf("%s %q: %w", typ, name, err)
-		}
-		vpc, err := network.New(ctx, name, &args, opts)
+	if r.Type != network.Token {
+		return nil, fmt.Errorf("the stand-in for awsx has no %s, only %s", r.Type, network.Token)
+	}
+	inputs, err := decode(r.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	return provider.Construct(ctx, r, c.engine.Load(), func(ctx *pulumi.Context, _, name string, _ provider.ConstructInputs, opts pulumi.ResourceOption) (*provider.ConstructResult, error) {
+		vpc, err := network.New(ctx, name, inputs, opts)
 		if err != nil {
-			return nil, fmt.Errorf("%s %q: %w", typ, name, err)
+			return nil, err
 		}
 		return provider.NewConstructResult(vpc)
 	})

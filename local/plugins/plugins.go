@@ -4,7 +4,6 @@ package plugins
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -27,24 +26,25 @@ type Servers struct {
 	// Attach is what PULUMI_DEBUG_PROVIDERS has to be for the engine to use them.
 	Attach string
 
-	servers   []*grpc.Server
-	serving   sync.WaitGroup
-	component *component
+	servers []*grpc.Server
+	serving sync.WaitGroup
+	awsx    component
 }
 
 // Serve starts the providers on free ports of this machine. Relative paths of build contexts count from root.
 func Serve(set *trace.Set, runner *tasks.Runner, root string) (*Servers, error) {
-	s := &Servers{component: &component{base: base{version: "2.22.0"}}}
-	store := &store{set: set, runner: runner, root: root, numbers: map[string]int{}}
+	s := &Servers{awsx: component{base: base{version: "2.22.0"}}}
+	cloud := &cloud{set: set, runner: runner, root: root, account: fakeaws.Default, counts: map[string]int{}}
 	var attach []string
 	for name, provider := range map[string]pulumirpc.ResourceProviderServer{
-		"aws":    &resources{base: base{version: "6.83.2"}, store: store, account: fakeaws.Default},
-		"awsx":   s.component,
-		"docker": &resources{base: base{version: "4.11.2"}, store: store, account: fakeaws.Default},
+		"aws":    &resources{base{version: "6.83.2"}, cloud},
+		"awsx":   &s.awsx,
+		"docker": &resources{base{version: "4.11.2"}, cloud},
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, errors.Join(err, s.Close())
+			s.Close()
+			return nil, err
 		}
 		server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.WaitForHandlers(true))
 		pulumirpc.RegisterResourceProviderServer(server, provider)
@@ -62,10 +62,11 @@ func (s *Servers) Close() error {
 		server.Stop()
 	}
 	s.serving.Wait()
-	return s.component.close()
+	s.awsx.replaceEngine(nil)
+	return nil
 }
 
-// base is what all providers answer alike.
+// base is what all providers answer alike. The engine does without what it does not implement.
 type base struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	version string
@@ -76,21 +77,5 @@ func (b base) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginI
 }
 
 func (base) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, nil
-}
-
-func (base) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: r.News}, nil
-}
-
-func (base) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
-}
-
-func (base) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
-	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
-}
-
-func (base) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }

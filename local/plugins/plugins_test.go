@@ -63,8 +63,9 @@ func TestUnknownTypesAndLookupsAreNamed(t *testing.T) {
 	ctx := context.Background()
 	const bucket = "aws:s3/bucket:Bucket"
 	_, checked := client.Check(ctx, &pulumirpc.CheckRequest{Urn: urn(bucket, "b"), News: structOf(t, nil)})
+	_, unknown := client.Check(ctx, &pulumirpc.CheckRequest{Urn: urn("aws:ec2/vpc:Vpc", "v"), News: structOf(t, map[string]any{"ipv6CidrBlock": "::/0"})})
 	_, invoked := client.Invoke(ctx, &pulumirpc.InvokeRequest{Tok: "aws:ec2/getAmi:getAmi", Args: structOf(t, nil)})
-	for want, err := range map[string]error{"has no resource type " + bucket: checked, "has no lookup aws:ec2/getAmi:getAmi": invoked} {
+	for want, err := range map[string]error{"no resource type " + bucket: checked, "no input ipv6CidrBlock": unknown, "has no lookup aws:ec2/getAmi:getAmi": invoked} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v, want %q", err, want)
 		}
@@ -94,11 +95,12 @@ func TestLife(t *testing.T) {
 	if name := again.Fields["name"].GetStringValue(); name != first.Fields["name"].GetStringValue() || !strings.HasPrefix(name, "g-") {
 		t.Errorf("the name was %v, is %v", first.Fields["name"], name)
 	}
-	preview, err := client.Create(ctx, &pulumirpc.CreateRequest{Urn: urn(group, "g"), Properties: first, Preview: true})
+	const role = "aws:iam/role:Role"
+	preview, err := client.Create(ctx, &pulumirpc.CreateRequest{Urn: urn(role, "r"), Properties: structOf(t, map[string]any{"name": "r"}), Preview: true})
 	if err != nil || set.Len() != 0 {
 		t.Fatalf("a preview made %d: %v", set.Len(), err)
 	}
-	if m, err := decode(preview.Properties); err != nil || !m["arn"].IsComputed() || m["vpcId"].StringValue() != "vpc-1" {
+	if m, err := decode(preview.Properties); err != nil || !m["arn"].IsComputed() || m["name"].StringValue() != "r" {
 		t.Errorf("a preview tells %v: %v", m, err)
 	}
 	made, err := client.Create(ctx, &pulumirpc.CreateRequest{Urn: urn(group, "g"), Properties: first})

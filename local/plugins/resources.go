@@ -21,30 +21,21 @@ import (
 	"private-api/trace"
 )
 
-// store is what the providers share.
-type store struct {
+// cloud is what the providers aws and docker share: the resources that exist, and the tasks that run.
+type cloud struct {
 	set    *trace.Set
 	runner *tasks.Runner
 	root   string
 
 	mutex   sync.Mutex
-	numbers map[string]int // how many were made, by type and name
-}
-
-// next returns the number of a new resource: for a task definition, the revision of its family.
-func (s *store) next(typ, name string) int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.numbers[typ+" "+name]++
-	return s.numbers[typ+" "+name]
+	account fakeaws.Account
+	counts  map[string]int // of the resources made, by type and name
 }
 
 // resources is a provider of the resource types in the table.
 type resources struct {
 	base
-	*store
-	mutex   sync.Mutex
-	account fakeaws.Account
+	*cloud
 }
 
 func decode(s *structpb.Struct) (resource.PropertyMap, error) {
@@ -55,32 +46,54 @@ func encode(m resource.PropertyMap) (*structpb.Struct, error) {
 	return plugin.MarshalProperties(m, plugin.MarshalOptions{KeepUnknowns: true})
 }
 
-func (p *resources) in() fakeaws.Account {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return p.account
+// request is a resource of which the engine asks something, with its properties before and after.
+type request struct {
+	fakeaws.Type
+	urn        resource.URN
+	olds, news resource.PropertyMap
+}
+
+func parse(urn string, olds, news *structpb.Struct) (request, error) {
+	r := request{urn: resource.URN(urn)}
+	var err error
+	if r.Type, err = fakeaws.TypeOf(string(r.urn.Type())); err != nil {
+		return r, status.Error(codes.Unimplemented, err.Error())
+	}
+	if r.olds, err = decode(olds); err != nil {
+		return r, err
+	}
+	r.news, err = decode(news)
+	return r, err
 }
 
 // Configure takes the region. A stack has one.
-func (p *resources) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+func (p *resources) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	args, err := decode(r.Args)
 	if err != nil {
 		return nil, err
 	}
-	p.mutex.Lock()
 	if region := args["region"]; region.IsString() {
+		p.mutex.Lock()
 		p.account.Region = region.StringValue()
+		p.mutex.Unlock()
 	}
-	p.mutex.Unlock()
-	return p.base.Configure(ctx, r)
+	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
 }
 
+// currentAccount returns the account with the region that was configured last.
+func (c *cloud) currentAccount() fakeaws.Account {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.account
+}
+
+// Invoke answers a lookup.
 func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulumirpc.InvokeResponse, error) {
 	args, err := decode(r.Args)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := p.in().Invoke(r.Tok, args)
+	answer, err := p.currentAccount().Invoke(r.Tok, args)
 	if err != nil {
 		return nil, status.Error(codes.Unimplemented, err.Error())
 	}
@@ -88,104 +101,90 @@ func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulu
 	return &pulumirpc.InvokeResponse{Return: out}, err
 }
 
-// change is the type of a resource, what it was and what it is to be.
-func change(urn string, was, is *structpb.Struct) (known fakeaws.Type, olds, news resource.PropertyMap, err error) {
-	if known, err = fakeaws.TypeOf(string(resource.URN(urn).Type())); err != nil {
-		return known, nil, nil, status.Error(codes.Unimplemented, err.Error())
-	}
-	if olds, err = decode(was); err != nil {
-		return known, nil, nil, err
-	}
-	news, err = decode(is)
-	return known, olds, news, err
-}
-
-// Check names the resource where the program does not, and adds to an image what it is made of.
+// Check names the resource where the program does not, and adds to an image the digest of its build context.
 func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	urn := resource.URN(r.Urn)
-	known, olds, news, err := change(r.Urn, r.Olds, r.News)
+	in, err := parse(r.Urn, r.Olds, r.News)
 	if err != nil {
 		return nil, err
 	}
 	suffix := fmt.Sprintf("%x", r.RandomSeed)
-	if name := resource.PropertyKey(known.Name()); olds.HasValue(name) && !news.HasValue(name) && !news.HasValue("namePrefix") {
-		news[name] = olds[name]
+	checked, err := in.Check(in.urn.Name(), suffix[:min(7, len(suffix))], in.olds, in.news)
+	if err != nil {
+		return nil, status.Error(codes.Unimplemented, err.Error())
 	}
-	news = known.Check(urn.Name(), suffix[:min(7, len(suffix))], news)
-	if urn.Type() == fakeaws.Image && !news["build"].ContainsUnknowns() {
-		build := resource.PropertyMap{}
-		if news["build"].IsObject() {
-			build = maps.Clone(news["build"].ObjectValue())
-		}
-		digest, err := tasks.NewImage(p.root, trace.NewValues(build)).Digest()
+	if build := checked["build"]; build.IsObject() && !build.ContainsUnknowns() {
+		digest, err := tasks.NewImage(p.root, trace.Values(build.ObjectValue().Mappable())).Digest()
 		if err != nil {
 			return &pulumirpc.CheckResponse{Inputs: r.News, Failures: []*pulumirpc.CheckFailure{{Property: "build", Reason: err.Error()}}}, nil
 		}
-		build["contextDigest"] = resource.NewProperty(digest)
-		news["build"] = resource.NewProperty(build)
+		build.ObjectValue()["contextDigest"] = resource.NewProperty(digest)
 	}
-	inputs, err := encode(news)
+	inputs, err := encode(checked)
 	return &pulumirpc.CheckResponse{Inputs: inputs}, err
 }
 
+// Diff compares the inputs.
 func (p *resources) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	known, olds, news, err := change(r.Urn, r.OldInputs, r.News)
+	in, err := parse(r.Urn, r.OldInputs, r.News)
 	if err != nil {
 		return nil, err
 	}
 	answer := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}
-	keys := slices.AppendSeq(slices.Collect(maps.Keys(olds)), maps.Keys(news))
-	slices.Sort(keys)
-	for _, key := range slices.Compact(keys) {
-		if slices.Contains(r.IgnoreChanges, string(key)) || olds[key].DeepEquals(news[key]) {
+	union := maps.Clone(in.olds)
+	maps.Copy(union, in.news)
+	for _, input := range union.StableKeys() {
+		name := string(input)
+		if slices.Contains(r.IgnoreChanges, name) || in.olds[input].DeepEquals(in.news[input]) {
 			continue
 		}
 		answer.Changes = pulumirpc.DiffResponse_DIFF_SOME
-		answer.Diffs = append(answer.Diffs, string(key))
-		if known.Replaces(string(key), news) {
-			answer.Replaces = append(answer.Replaces, string(key))
+		answer.Diffs = append(answer.Diffs, name)
+		if in.Replaces(name) {
+			answer.Replaces = append(answer.Replaces, name)
 		}
 	}
 	return answer, nil
 }
 
+// Create makes a resource.
 func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	urn := resource.URN(r.Urn)
-	known, err := fakeaws.TypeOf(string(urn.Type()))
-	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
-	}
-	inputs, err := decode(r.Properties)
+	in, err := parse(r.Urn, nil, r.Properties)
 	if err != nil {
 		return nil, err
 	}
 	if r.Preview {
-		return &pulumirpc.CreateResponse{Properties: preview(known, inputs)}, nil
+		properties, err := encode(in.preview())
+		return &pulumirpc.CreateResponse{Properties: properties}, err
 	}
-	name := urn.Name()
-	if family := inputs["family"]; family.IsString() {
-		name = family.StringValue()
-	}
-	id, outputs, err := known.Create(p.in(), string(urn.Type()), urn.Name(), p.next(string(urn.Type()), name), inputs)
-	if err != nil {
-		return nil, err
-	}
+	id, outputs := in.Create(p.currentAccount(), in.urn.Name(), p.count(in), in.news)
 	properties, err := encode(outputs)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.put(ctx, urn, id, outputs); err != nil {
-		if string(urn.Type()) == trace.ServiceType {
-			return nil, unsteady(id, properties, r.Properties, err)
+	if err := p.apply(ctx, in, id, outputs); err != nil {
+		if in.Token == trace.ServiceType {
+			return nil, initFailed(id, properties, r.Properties, err)
 		}
 		return nil, err
 	}
 	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, nil
 }
 
-// unsteady is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
+// count returns the number of a new resource: for a task definition, the revision of its family.
+func (c *cloud) count(in request) int {
+	name := in.urn.Name()
+	if family := in.news["family"]; family.IsString() {
+		name = family.StringValue()
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.counts[in.Token+" "+name]++
+	return c.counts[in.Token+" "+name]
+}
+
+// initFailed is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
 // The engine then calls the program's error hook.
-func unsteady(id string, properties, inputs *structpb.Struct, reason error) error {
+func initFailed(id string, properties, inputs *structpb.Struct, reason error) error {
 	s, err := status.New(codes.Unknown, reason.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{
 		Id: id, Properties: properties, Inputs: inputs, Reasons: []string{reason.Error()},
 	})
@@ -195,81 +194,73 @@ func unsteady(id string, properties, inputs *structpb.Struct, reason error) erro
 	return s.Err()
 }
 
-// preview leaves open what is only known once the resource is made.
-func preview(known fakeaws.Type, inputs resource.PropertyMap) *structpb.Struct {
-	outputs := maps.Clone(inputs)
-	for _, name := range known.Computed() {
-		if key := resource.PropertyKey(name); !outputs.HasValue(key) {
-			outputs[key] = resource.MakeComputed(resource.NewProperty(""))
-		}
+// preview returns the outputs of which those are unknown that AWS adds.
+func (in request) preview() resource.PropertyMap {
+	outputs := maps.Clone(in.news)
+	for _, output := range in.Outputs() {
+		outputs[resource.PropertyKey(output)] = resource.MakeComputed(resource.NewProperty(""))
 	}
-	properties, err := encode(outputs)
-	if err != nil {
-		return &structpb.Struct{}
-	}
-	return properties
+	return outputs
 }
 
+// Update changes a resource in place.
 func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	urn := resource.URN(r.Urn)
-	known, olds, news, err := change(r.Urn, r.Olds, r.News)
+	in, err := parse(r.Urn, r.Olds, r.News)
 	if err != nil {
 		return nil, err
 	}
-	if r.Preview && urn.Type() == fakeaws.Image {
-		return &pulumirpc.UpdateResponse{Properties: preview(known, news)}, nil // its digest is known once it is built
+	outputs := in.Update(p.currentAccount(), in.urn.Name(), in.olds, in.news)
+	switch {
+	case !r.Preview:
+		err = p.apply(ctx, in, r.Id, outputs)
+	case in.Token == fakeaws.Image: // its digest is known once it is built
+		outputs = in.preview()
 	}
-	outputs, err := known.Update(p.in(), string(urn.Type()), urn.Name(), olds, news)
 	if err != nil {
 		return nil, err
-	}
-	if !r.Preview {
-		if err := p.put(ctx, urn, r.Id, outputs); err != nil {
-			return nil, err
-		}
 	}
 	properties, err := encode(outputs)
 	return &pulumirpc.UpdateResponse{Properties: properties}, err
 }
 
-// put makes a resource count: images are built and services run before they do.
-func (p *resources) put(ctx context.Context, urn resource.URN, id string, outputs resource.PropertyMap) error {
-	r := trace.Resource{Type: string(urn.Type()), ID: id, Name: urn.Name(), Outputs: trace.NewValues(outputs)}
+// apply builds an image or deploys a service. Then the resource is there for requests.
+func (c *cloud) apply(ctx context.Context, in request, id string, outputs resource.PropertyMap) error {
+	r := trace.Resource{Type: in.Token, ID: id, Name: in.urn.Name(), Outputs: trace.Values(outputs.Mappable())}
 	switch r.Type {
 	case fakeaws.Image:
 		image := r.Outputs.Object("build")
-		if err := p.runner.Build(ctx, tasks.NewImage(p.root, image), image.Text("contextDigest")); err != nil {
+		if err := c.runner.Build(ctx, tasks.NewImage(c.root, image), image.Text("contextDigest")); err != nil {
 			return err
 		}
 	case trace.ServiceType:
-		if err := p.runner.Deploy(ctx, id, r.Name, r.Outputs); err != nil {
+		if err := c.runner.Deploy(ctx, id, r.Name, r.Outputs); err != nil {
 			return fmt.Errorf("service %s: %w", r.Name, err)
 		}
 	}
-	p.set.Put(r)
+	c.set.Put(r)
 	return nil
 }
 
-// Cancel makes what waits give up: the engine was interrupted.
-func (p *resources) Cancel(ctx context.Context, r *emptypb.Empty) (*emptypb.Empty, error) {
+// Cancel makes builds and deployments give up: the engine was interrupted.
+func (p *resources) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	p.runner.Interrupt()
-	return p.base.Cancel(ctx, r)
+	return &emptypb.Empty{}, nil
 }
 
-// Read finds what is there. The cloud changes nothing of itself, so that is what was asked for.
+// Read returns what was asked for: this cloud changes nothing by itself.
 func (p *resources) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil
 }
 
+// Delete deletes a resource, and stops the tasks of a service.
 func (p *resources) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	olds, err := decode(r.Properties)
+	in, err := parse(r.Urn, r.Properties, nil)
 	if err != nil {
 		return nil, err
 	}
-	typ := string(resource.URN(r.Urn).Type())
-	if typ == trace.ServiceType {
+	if in.Token == trace.ServiceType {
 		p.runner.Remove(r.Id)
 	}
-	p.set.Remove(typ, r.Id, trace.NewValues(olds))
+	p.set.Remove(in.Token, r.Id, trace.Values(in.olds.Mappable()))
 	return &emptypb.Empty{}, nil
 }

@@ -3,7 +3,6 @@ package network_test
 import (
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -11,52 +10,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"private-api/internal/fakeaws"
 	"private-api/internal/fakeaws/network"
+	"private-api/internal/testkit"
 )
-
-type recorder struct {
-	sync.Mutex
-	ctx  *pulumi.Context
-	made []string
-}
-
-func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	return fakeaws.Invoke(args.Token, args.Args)
-}
-
-func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	if args.TypeToken == network.Token && args.RegisterRPC.GetRemote() {
-		outputs, err := network.Mock(r.ctx, args)
-		return "", outputs, err
-	}
-	if args.TypeToken == "test:index:Group" {
-		return "", nil, nil
-	}
-	line := args.TypeToken[strings.LastIndex(args.TypeToken, ":")+1:] + " " + args.Name + " in " + string(resource.URN(args.RegisterRPC.GetParent()).Name())
-	for _, key := range []resource.PropertyKey{"cidrBlock", "availabilityZone", "gatewayId", "natGatewayId"} {
-		if v := args.Inputs[key]; v.IsString() {
-			value, _, _ := strings.Cut(v.StringValue(), "-")
-			line += " " + value
-		}
-	}
-	r.Lock()
-	defer r.Unlock()
-	r.made = append(r.made, line)
-	if !args.Custom {
-		return "", nil, nil
-	}
-	return fakeaws.Create(args.TypeToken, args.Name, args.Inputs)
-}
 
 type group struct{ pulumi.ResourceState }
 
-func run(t *testing.T, nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []string, routeTables, private int, err error) {
-	t.Helper()
-	r := &recorder{}
+// run makes a VPC in a component, and returns what was made and what the outputs refer to.
+func run(nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []string, routeTables, private int, err error) {
+	r := &testkit.Recorder{}
 	cidr, auto := "10.0.0.0/16", awsx.SubnetAllocationStrategyAuto
-	err = pulumi.RunErr(func(ctx *pulumi.Context) error {
-		r.ctx = ctx
+	err = r.Run(func(ctx *pulumi.Context) error {
 		parent := &group{}
 		if err := ctx.RegisterComponentResource("test:index:Group", "group", parent); err != nil {
 			return err
@@ -84,39 +48,52 @@ func run(t *testing.T, nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs)
 		})
 		vpc.PrivateSubnetIds.ApplyT(func(ids []string) int { private = len(ids); return 0 })
 		return nil
-	}, pulumi.WithMocks("project", "stack", r))
-	slices.Sort(r.made)
-	return r.made, routeTables, private, err
+	}, nil)
+	for _, child := range r.Resources {
+		if strings.HasPrefix(child.Type, "test:") {
+			continue
+		}
+		line := child.String() + " in " + resource.URN(child.Parent).Name()
+		for _, input := range []string{"cidrBlock", "availabilityZone", "gatewayId", "natGatewayId"} {
+			if text, ok := child.Input(input).(string); ok && child.Type != network.Token {
+				value, _, _ := strings.Cut(text, "-")
+				line += " " + value
+			}
+		}
+		made = append(made, line)
+	}
+	slices.Sort(made)
+	return made, routeTables, private, err
 }
 
 func TestChildren(t *testing.T) {
-	made, routeTables, private, err := run(t, awsx.NatGatewayStrategySingle,
+	made, routeTables, private, err := run(awsx.NatGatewayStrategySingle,
 		[]awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePublic}, {Type: awsx.SubnetTypePrivate}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := strings.Split(strings.TrimSpace(`
-Vpc net in group
-Eip net-1 in net-public-1
-InternetGateway net in net
-NatGateway net-1 in net-public-1
-Route net-private-1 in net-private-1 nat
-Route net-private-2 in net-private-2 nat
-Route net-public-1 in net-public-1 igw
-Route net-public-2 in net-public-2 igw
-RouteTable net-private-1 in net-private-1
-RouteTable net-private-2 in net-private-2
-RouteTable net-public-1 in net-public-1
-RouteTable net-public-2 in net-public-2
-RouteTableAssociation net-private-1 in net-private-1
-RouteTableAssociation net-private-2 in net-private-2
-RouteTableAssociation net-public-1 in net-public-1
-RouteTableAssociation net-public-2 in net-public-2
-Subnet net-private-1 in net 10.0.64.0/18 us
-Subnet net-private-2 in net 10.0.192.0/18 us
-Subnet net-public-1 in net 10.0.0.0/18 us
-Subnet net-public-2 in net 10.0.128.0/18 us
-Vpc net in net 10.0.0.0/16`), "\n")
+awsx.Vpc net in group
+ec2.Eip net-1 in net-public-1
+ec2.InternetGateway net in net
+ec2.NatGateway net-1 in net-public-1
+ec2.Route net-private-1 in net-private-1 nat
+ec2.Route net-private-2 in net-private-2 nat
+ec2.Route net-public-1 in net-public-1 igw
+ec2.Route net-public-2 in net-public-2 igw
+ec2.RouteTable net-private-1 in net-private-1
+ec2.RouteTable net-private-2 in net-private-2
+ec2.RouteTable net-public-1 in net-public-1
+ec2.RouteTable net-public-2 in net-public-2
+ec2.RouteTableAssociation net-private-1 in net-private-1
+ec2.RouteTableAssociation net-private-2 in net-private-2
+ec2.RouteTableAssociation net-public-1 in net-public-1
+ec2.RouteTableAssociation net-public-2 in net-public-2
+ec2.Subnet net-private-1 in net 10.0.64.0/18 us
+ec2.Subnet net-private-2 in net 10.0.192.0/18 us
+ec2.Subnet net-public-1 in net 10.0.0.0/18 us
+ec2.Subnet net-public-2 in net 10.0.128.0/18 us
+ec2.Vpc net in net 10.0.0.0/16`), "\n")
 	slices.Sort(want)
 	if !slices.Equal(made, want) {
 		t.Errorf("made\n%s\nwant\n%s", strings.Join(made, "\n"), strings.Join(want, "\n"))
@@ -133,8 +110,12 @@ func TestRefusals(t *testing.T) {
 		"a subnet of /15 does not fit":   {{Type: awsx.SubnetTypePublic, CidrMask: &mask}},
 		"needs cidrBlock, availabilityZ": nil,
 	} {
-		if _, _, _, err := run(t, awsx.NatGatewayStrategyNone, specs); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, _, err := run(awsx.NatGatewayStrategyNone, specs); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
+	}
+	_, err := network.New(nil, "net", resource.NewPropertyMapFromMap(map[string]any{"instanceTenancy": "dedicated"}))
+	if err == nil || !strings.Contains(err.Error(), `unknown field "instanceTenancy"`) {
+		t.Errorf("an argument that is not known: %v", err)
 	}
 }

@@ -59,7 +59,7 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *trac
 	set := &trace.Set{}
 	for _, made := range r.Resources {
 		if made.ID != "" { // neither a component nor a provider
-			set.Put(trace.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: trace.NewValues(made.Outputs)})
+			set.Put(trace.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: trace.Values(made.Outputs.Mappable())})
 		}
 	}
 	return set

@@ -105,8 +105,8 @@ func TestRulesAreTriedByPriority(t *testing.T) {
 	}
 }
 
-func TestReach(t *testing.T) {
-	from, to := place{"the caller", []string{"sg-a"}, []string{"subnet-1"}}, place{"the callee", []string{"sg-b"}, []string{"subnet-2"}}
+func TestConnect(t *testing.T) {
+	from, to := endpoint{"the caller", []string{"sg-a"}, []string{"subnet-1"}}, endpoint{"the callee", []string{"sg-b"}, []string{"subnet-2"}}
 	open := Values{"ipProtocol": "tcp", "fromPort": 80.0, "toPort": 80.0}
 	but := func(base Values, key string, value any) Values {
 		v := Values{}
@@ -139,8 +139,8 @@ func TestReach(t *testing.T) {
 		s.Put(Resource{Type: subnetType, ID: "subnet-2", Outputs: Values{"vpcId": test.vpc, "cidrBlock": "10.0.2.0/24"}})
 		s.Put(Resource{Type: egressType, ID: "out", Outputs: but(test.egress, "securityGroupId", "sg-a")})
 		s.Put(Resource{Type: ingressType, ID: "in", Outputs: but(test.ingress, "securityGroupId", "sg-b")})
-		if _, stop := s.reach(from, to, 80); (stop == nil) != test.want {
-			t.Errorf("%s: stopped by %+v, want to arrive: %v", name, stop, test.want)
+		if err := s.connect(&Way{}, from, to, 80); (err == nil) != test.want {
+			t.Errorf("%s: stopped by %v, want to arrive: %v", name, err, test.want)
 		}
 	}
 }
@@ -171,8 +171,8 @@ func TestPreflightWithoutRoute(t *testing.T) {
 		if method != "" {
 			r.Header.Set("Access-Control-Request-Method", method)
 		}
-		if way := s.To(r); way.Answer == nil || way.Answer.Status != want {
-			t.Errorf("preflight for %q: %+v, want %d", method, way.Answer, want)
+		if way := s.Follow(r); way.Stop == nil || way.Stop.Status != want || way.Stop.By != API {
+			t.Errorf("preflight for %q: %+v, want %d", method, way.Stop, want)
 		}
 	}
 }

@@ -7,34 +7,35 @@ import (
 	"strings"
 )
 
-// place is where something is attached to the network.
-type place struct {
-	what    string // for messages
+// endpoint is one side of a connection: what is attached to the network, and how.
+type endpoint struct {
+	name    string // for messages
 	groups  []string
 	subnets []string
 }
 
-// reach checks one hop: both places are in one VPC, a group of the first lets the connection out, a group of the second
-// lets it in. Security groups are stateful, so answers need no rule.
+// connect adds a connection to a way, or says why there is none. Both sides must be in one VPC, a group of the first must
+// let it out, and a group of the second must let it in. Security groups are stateful, so answers need no rule.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
-func (s *Set) reach(from, to place, port int) (Hop, *Stop) {
+func (s *Set) connect(w *Way, from, to endpoint, port int) error {
 	if a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); !slices.Equal(a, b) || len(a) != 1 {
-		return Hop{}, stop(0, "%s is in VPC %v, %s in VPC %v", from.what, a, to.what, b)
+		return fmt.Errorf("%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
 	}
-	out, ok := s.rule(egressType, from, to, port)
+	fromGroups, toGroups := s.groupNames(from.groups), s.groupNames(to.groups)
+	egress, ok := s.findRule(egressType, from, to, port)
 	if !ok {
-		return Hop{}, stop(0, "security group %s of %s has no egress rule to %s on tcp %d", s.groupNames(from.groups), from.what, s.groupNames(to.groups), port)
+		return fmt.Errorf("security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port)
 	}
-	in, ok := s.rule(ingressType, to, from, port)
+	ingress, ok := s.findRule(ingressType, to, from, port)
 	if !ok {
-		return Hop{}, stop(0, "security group %s of %s has no ingress rule from %s on tcp %d", s.groupNames(to.groups), to.what, s.groupNames(from.groups), port)
+		return fmt.Errorf("security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port)
 	}
-	return Hop{"security groups", fmt.Sprintf("%s to %s", s.groupNames(from.groups), s.groupNames(to.groups)),
-		fmt.Sprintf("tcp %d: egress rule %s, ingress rule %s", port, out.Name, in.Name)}, nil
+	w.addHop("security groups", fromGroups+" to "+toGroups, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
+	return nil
 }
 
-// rule returns the first rule of the groups of one place that is for the other one.
-func (s *Set) rule(typ string, of, peer place, port int) (Resource, bool) {
+// findRule returns a rule of one side's groups that allows the other side.
+func (s *Set) findRule(typ string, of, peer endpoint, port int) (Resource, bool) {
 	for _, r := range s.Of(typ) {
 		v := r.Outputs
 		if !slices.Contains(of.groups, v.Text("securityGroupId")) {
@@ -86,8 +87,8 @@ func (s *Set) vpcs(subnets []string) []string {
 	return slices.Compact(all)
 }
 
-// address returns one that a network interface in the first of the subnets could have.
-func (s *Set) address(subnets []string) string {
+// exampleAddress returns an address that a network interface in the first of the subnets could have.
+func (s *Set) exampleAddress(subnets []string) string {
 	for _, id := range subnets {
 		subnet, _ := s.Find(subnetType, id)
 		if block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock")); err == nil {
