@@ -1,5 +1,5 @@
-// Package awsproxy stands between an AWS client and an AWS API simulator: it records every call and can
-// throttle, fail, cut, delay or hide the n-th call of a kind.
+// Package awsproxy stands between an AWS client and an AWS API simulator: it records every call, and can throttle, fail,
+// cut or delay calls.
 //
 // It is httputil.ReverseProxy and the parts that know AWS. The maintained Go proxies that inject faults
 // (toxiproxy, goproxy) work on connections or on URLs: to them CreateVpc and DescribeVpcs are the same POST, and
