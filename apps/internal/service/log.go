@@ -50,16 +50,17 @@ func client(r *http.Request) string {
 
 // forwardedFor returns the first for= with a value in a Forwarded field (RFC 7239, section 4); "" if there is none.
 func forwardedFor(field string) string {
-	for _, escape := range []string{`\\`, `\"`, `\`} { // no address has a backslash or a quote
-		field = strings.ReplaceAll(field, escape, "")
+	if strings.Contains(field, `\`) {
+		for _, escape := range []string{`\\`, `\"`, `\`} { // no address has a backslash or a quote
+			field = strings.ReplaceAll(field, escape, "")
+		}
 	}
 	for field != "" {
 		name, value, _ := strings.Cut(field, "=")
 		name = strings.TrimSpace(name[strings.LastIndexAny(name, ",;")+1:])
-		if text, quoted := strings.CutPrefix(value, `"`); quoted {
-			var closed bool
-			if value, field, closed = strings.Cut(text, `"`); !closed {
-				return ""
+		if text, ok := strings.CutPrefix(value, `"`); ok {
+			if value, field, ok = strings.Cut(text, `"`); !ok {
+				return "" // never closed
 			}
 		} else if end := strings.IndexAny(value, ",;"); end >= 0 {
 			value, field = value[:end], value[end:]
