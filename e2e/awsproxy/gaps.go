@@ -1,152 +1,55 @@
 package awsproxy
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// gaps fills what the simulator forgets: part of what an ECS service was given, the descriptions of rules that name a
-// security group, the groups of an instance that were given with its network interface, and that stages of APIs can be
-// tagged. AWS gives them back; the provider takes their absence for drift and repairs it on every run, so
-// that no test could tell a no-op from a change.
+// gaps fills what the simulator forgets and AWS gives back: part of what an ECS service was given, the descriptions of
+// security-group rules, the groups of an instance that came with its network interface, and tags that an API's stage
+// got later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
+// from a change.
 type gaps struct {
 	mu        sync.Mutex
-	given     map[string]map[string]any // to ECS services, by cluster/service
-	stageTags map[string]map[string]any // given to stages of APIs after they were made, by API
+	services  map[string]map[string]any // what ECS services were given, by cluster/service
+	stageTags map[string]map[string]any // by API
 	described map[string]string         // security-group rules: id to description
 }
 
-// kept are the fields of CreateService and UpdateService that moto does not give back, or not as it was given them.
-var kept = []string{
-	"availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags",
-	"healthCheckGracePeriodSeconds", "networkConfiguration", "platformVersion", "propagateTags",
+func newGaps() *gaps {
+	return &gaps{services: map[string]map[string]any{}, stageTags: map[string]map[string]any{}, described: map[string]string{}}
 }
 
-func last(arn any) string {
-	text, _ := arn.(string)
-	return text[strings.LastIndex(text, "/")+1:]
-}
+var (
+	// kept are the fields of CreateService and UpdateService that moto does not give back, or not as it was given them.
+	kept = []string{
+		"availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags",
+		"healthCheckGracePeriodSeconds", "networkConfiguration", "platformVersion", "propagateTags",
+	}
+	// stageARN matches the path of a call about the tags of an API's stage.
+	stageARN = regexp.MustCompile(`^/v2/tags/arn:.*/apis/([^/]+)/stages/`)
+	// ruleID matches where the answer to DescribeSecurityGroupRules can take a description.
+	ruleID = regexp.MustCompile(`<securityGroupRuleId>(sgr-\w+)</securityGroupRuleId>`)
+	// instanceGroups matches the groups of an instance's interface, and the instance's own, which are missing.
+	instanceGroups = regexp.MustCompile(`(?s)(<groupSet>.*?</groupSet>)(.*?)<groupSet/>(<sourceDestCheck>)`)
+)
 
-// note remembers what a successful CreateService or UpdateService asked for.
-func (g *gaps) note(c *Call, request []byte) {
-	var asked map[string]any
-	if json.Unmarshal(request, &asked) != nil {
-		return
-	}
-	name := last(asked["serviceName"])
-	if c.Operation == "UpdateService" {
-		name = last(asked["service"])
-	}
-	key := last(asked["cluster"]) + "/" + name
+// amend remembers what a call gives, and completes its answer.
+func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.ResponseRecorder) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.given == nil {
-		g.given = map[string]map[string]any{}
-	}
-	if g.given[key] == nil || c.Operation == "CreateService" {
-		g.given[key] = map[string]any{}
-	}
-	for _, field := range kept {
-		if value := asked[field]; value != nil {
-			g.given[key][field] = value
-		}
-	}
-}
-
-// fill completes an answer that describes services.
-func (g *gaps) fill(answer *httptest.ResponseRecorder) {
-	var doc map[string]any
-	if json.Unmarshal(answer.Body.Bytes(), &doc) != nil {
-		return
-	}
-	list, _ := doc["services"].([]any)
-	if one, ok := doc["service"]; ok {
-		list = append(list, one)
-	}
-	g.mu.Lock()
-	for _, entry := range list {
-		if service, ok := entry.(map[string]any); ok {
-			for field, value := range g.given[last(service["clusterArn"])+"/"+last(service["serviceName"])] {
-				service[field] = value
-			}
-		}
-	}
-	g.mu.Unlock()
-	if text, err := json.Marshal(doc); err == nil {
-		replaceBody(answer, text)
-	}
-}
-
-// ruleID matches where the answer to DescribeSecurityGroupRules can take a description.
-var ruleID = regexp.MustCompile(`<securityGroupRuleId>(sgr-\w+)</securityGroupRuleId>`)
-
-func (g *gaps) describe(answer *httptest.ResponseRecorder) {
-	g.mu.Lock()
-	text := ruleID.ReplaceAllStringFunc(answer.Body.String(), func(id string) string {
-		var escaped strings.Builder
-		_ = xml.EscapeText(&escaped, []byte(g.described[ruleID.FindStringSubmatch(id)[1]]))
-		return id + "<description>" + escaped.String() + "</description>"
-	})
-	g.mu.Unlock()
-	replaceBody(answer, []byte(text))
-}
-
-// instanceGroups matches the groups of an instance's interface, and the instance's own, which are missing.
-var instanceGroups = regexp.MustCompile(`(?s)(<groupSet>.*?</groupSet>)(.*?)<groupSet/>(<sourceDestCheck>)`)
-
-func replaceBody(answer *httptest.ResponseRecorder, body []byte) {
-	answer.Body.Reset()
-	answer.Body.Write(body)
-	answer.Header().Del("Content-Length")
-}
-
-// stageARN matches a stage's ARN in the path of a call.
-var stageARN = regexp.MustCompile(`^/v2/tags/arn:.*/apis/([^/]+)/stages/`)
-
-// tagStage takes a stage's tags, for which the simulator has no path.
-func (g *gaps) tagStage(api string, request []byte, answer *httptest.ResponseRecorder) {
-	var asked struct{ Tags map[string]any }
-	if json.Unmarshal(request, &asked) != nil {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stageTags == nil {
-		g.stageTags = map[string]map[string]any{}
-	}
-	g.stageTags[api] = asked.Tags
-	answer.Code = http.StatusCreated
-	answer.Header().Set("Content-Type", "application/json")
-	replaceBody(answer, []byte("{}"))
-}
-
-// fillStage adds the tags that a stage got later.
-func (g *gaps) fillStage(api string, answer *httptest.ResponseRecorder) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var stage map[string]any
-	if g.stageTags[api] == nil || json.Unmarshal(answer.Body.Bytes(), &stage) != nil {
-		return
-	}
-	tags, _ := stage["tags"].(map[string]any)
-	if tags == nil {
-		tags = map[string]any{}
-	}
-	maps.Copy(tags, g.stageTags[api])
-	stage["tags"] = tags
-	if text, err := json.Marshal(stage); err == nil {
-		replaceBody(answer, text)
-	}
-}
-
-func (g *gaps) amend(c *Call, path string, request []byte, answer *httptest.ResponseRecorder) {
-	if stage := stageARN.FindStringSubmatch(path); stage != nil && c.Operation == "TagResource" {
+	if stage := stageARN.FindStringSubmatch(urlPath); stage != nil && c.Operation == "TagResource" {
 		g.tagStage(stage[1], request, answer)
 	}
 	if answer.Code >= 400 {
@@ -154,28 +57,92 @@ func (g *gaps) amend(c *Call, path string, request []byte, answer *httptest.Resp
 	}
 	switch c.String() {
 	case "ecs:CreateService", "ecs:UpdateService":
-		g.note(c, request)
-		g.fill(answer)
+		g.keep(c, request)
+		fallthrough
 	case "ecs:DescribeServices":
-		g.fill(answer)
+		editJSON(answer, g.fillServices)
+	case "apigateway:GetStage", "apigateway:UpdateStage":
+		editJSON(answer, func(stage map[string]any) {
+			tags, _ := stage["tags"].(map[string]any)
+			if tags == nil {
+				tags = map[string]any{}
+			}
+			maps.Copy(tags, g.stageTags[c.Params["ApiId"]])
+			stage["tags"] = tags
+		})
 	case "ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress":
-		g.mu.Lock()
-		if g.described == nil {
-			g.described = map[string]string{}
-		}
 		g.described[flatten(answer.Body.Bytes()).Get("securityGroupRuleId")] = c.Params.Get("Description")
-		g.mu.Unlock()
 	case "ec2:ModifySecurityGroupRules":
-		g.mu.Lock()
-		if description := c.Params.Get("Description"); description != "" && g.described != nil {
+		if description := c.Params.Get("Description"); description != "" {
 			g.described[c.Params.Get("SecurityGroupRuleId")] = description
 		}
-		g.mu.Unlock()
-	case "apigateway:GetStage", "apigateway:UpdateStage":
-		g.fillStage(c.Params["ApiId"], answer)
+	case "ec2:DescribeSecurityGroupRules":
+		text := ruleID.ReplaceAllStringFunc(answer.Body.String(), func(id string) string {
+			var description strings.Builder
+			_ = xml.EscapeText(&description, []byte(g.described[ruleID.FindStringSubmatch(id)[1]]))
+			return id + "<description>" + description.String() + "</description>"
+		})
+		replaceBody(answer, []byte(text))
 	case "ec2:DescribeInstances":
 		replaceBody(answer, instanceGroups.ReplaceAll(answer.Body.Bytes(), []byte("$1$2$1$3")))
-	case "ec2:DescribeSecurityGroupRules":
-		g.describe(answer)
 	}
+}
+
+// keep remembers what CreateService or UpdateService asked for.
+func (g *gaps) keep(c *Call, request []byte) {
+	var asked map[string]any
+	if json.Unmarshal(request, &asked) != nil {
+		return
+	}
+	key := serviceKey(asked["cluster"], cmp.Or(asked["serviceName"], asked["service"]))
+	maps.DeleteFunc(asked, func(field string, value any) bool { return value == nil || !slices.Contains(kept, field) })
+	if before := g.services[key]; before != nil && c.Operation == "UpdateService" {
+		maps.Copy(before, asked)
+	} else {
+		g.services[key] = asked
+	}
+}
+
+// fillServices completes an answer that describes services.
+func (g *gaps) fillServices(doc map[string]any) {
+	list, _ := doc["services"].([]any)
+	for _, entry := range append(list, doc["service"]) {
+		if service, ok := entry.(map[string]any); ok {
+			maps.Copy(service, g.services[serviceKey(service["clusterArn"], service["serviceName"])])
+		}
+	}
+}
+
+// serviceKey names a service of a cluster, whether they are given as names or as ARNs.
+func serviceKey(cluster, service any) string {
+	return path.Base(fmt.Sprint(cluster)) + "/" + path.Base(fmt.Sprint(service))
+}
+
+// tagStage takes a stage's tags. The simulator has no path for them.
+func (g *gaps) tagStage(api string, request []byte, answer *httptest.ResponseRecorder) {
+	var asked struct{ Tags map[string]any }
+	if json.Unmarshal(request, &asked) != nil {
+		return
+	}
+	g.stageTags[api] = asked.Tags
+	answer.Code = http.StatusCreated
+	answer.Header().Set("Content-Type", "application/json")
+	replaceBody(answer, []byte("{}"))
+}
+
+// editJSON lets edit change the document of an answer.
+func editJSON(answer *httptest.ResponseRecorder, edit func(doc map[string]any)) {
+	var doc map[string]any
+	if json.Unmarshal(answer.Body.Bytes(), &doc) != nil {
+		return
+	}
+	edit(doc)
+	if body, err := json.Marshal(doc); err == nil {
+		replaceBody(answer, body)
+	}
+}
+
+func replaceBody(answer *httptest.ResponseRecorder, body []byte) {
+	answer.Body = bytes.NewBuffer(body)
+	answer.Header().Del("Content-Length")
 }

@@ -1,5 +1,5 @@
-// Package awsproxy stands between an AWS client and an AWS API simulator: it records every call and can
-// throttle, fail, cut, delay or hide the n-th call of a kind.
+// Package awsproxy stands between an AWS client and an AWS API simulator: it records every call, and can throttle, fail,
+// cut or delay calls.
 //
 // It is httputil.ReverseProxy and the parts that know AWS. The maintained Go proxies that inject faults
 // (toxiproxy, goproxy) work on connections or on URLs: to them CreateVpc and DescribeVpcs are the same POST, and
@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,15 +35,13 @@ const (
 // Fault says which calls go wrong and how. Set it with Proxy.Inject.
 type Fault struct {
 	Kind      Kind
-	Service   string           // signing name; "" matches any
-	Operation string           // "" matches any
-	Match     func(*Call) bool // further condition on the request; nil matches any
-	Nth       int              // the first call that goes wrong, counted from 1 (0 is 1)
-	Times     int              // how many in a row go wrong; 0 is one, -1 all
-	Delay     time.Duration    // of Delay
-	Then      func()           // called once when the first call goes wrong, before its answer leaves the proxy
+	Service   string        // signing name; "" matches any
+	Operation string        // "" matches any
+	Times     int           // how many in a row go wrong; 0 is one, -1 all
+	Delay     time.Duration // of Delay
+	Then      func()        // called once when the first call goes wrong, before its answer leaves the proxy
 
-	seen, hit int
+	hit int
 }
 
 // Hits returns how many calls went wrong.
@@ -56,20 +55,13 @@ func (p *Proxy) Hits(f *Fault) int {
 type Proxy struct {
 	server  *httptest.Server
 	forward *httputil.ReverseProxy
-	gaps    gaps
+	gaps    *gaps
+	tokens  sync.Map // the answers to calls that carried a client token, as func() *httptest.ResponseRecorder
 
 	mu     sync.Mutex
 	clock  int
 	calls  []*Call
 	faults []*Fault
-	tokens map[string]*token
-}
-
-// token is the answer to a call that carried a client token. AWS answers a repeated token with the first answer;
-// the simulator would make a second resource.
-type token struct {
-	once   sync.Once
-	answer *httptest.ResponseRecorder
 }
 
 // New starts a proxy on a free port of the loopback interface, in front of the simulator at target.
@@ -78,7 +70,7 @@ func New(target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy target %q: %w", target, err)
 	}
-	p := &Proxy{tokens: map[string]*token{}}
+	p := &Proxy{gaps: newGaps()}
 	p.forward = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 	p.server = httptest.NewServer(http.HandlerFunc(p.serve))
 	return p, nil
@@ -130,20 +122,16 @@ func (p *Proxy) Mark() int {
 	return p.clock
 }
 
-// fault finds the fault for a call and counts it.
-func (p *Proxy) fault(c *Call) (*Fault, bool) {
+// fault finds the fault for a call, counts the hit and returns a copy; the zero Fault if the call goes well.
+func (p *Proxy) fault(c *Call) Fault {
 	for _, f := range p.faults {
-		if f.Service != "" && f.Service != c.Service || f.Operation != "" && f.Operation != c.Operation || f.Match != nil && !f.Match(c) {
-			continue
+		matches := (f.Service == "" || f.Service == c.Service) && (f.Operation == "" || f.Operation == c.Operation)
+		if matches && (f.Times < 0 || f.hit < max(f.Times, 1)) {
+			f.hit++
+			return *f
 		}
-		f.seen++
-		if f.seen < max(f.Nth, 1) || f.Times >= 0 && f.hit >= max(f.Times, 1) {
-			continue
-		}
-		f.hit++
-		return f, f.hit == 1
 	}
-	return nil, false
+	return Fault{}
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
@@ -156,63 +144,57 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.clock++
 	c.Asked = p.clock
-	f, first := p.fault(&c)
-	if f != nil {
-		c.Fault = f.Kind
-	}
-	entry := c
-	p.calls = append(p.calls, &entry)
+	f := p.fault(c)
+	p.calls = append(p.calls, c)
 	p.mu.Unlock()
 
-	asked := f == nil || f.Kind == Delay || f.Kind == LoseAnswer
-	var answer *httptest.ResponseRecorder
-	switch {
-	case asked:
-		answer = p.ask(&c, r, body)
-	case f.Kind == Throttle:
-		answer = c.Protocol.throttling()
-	case f.Kind == ServerError:
-		answer = c.Protocol.failure()
+	var answer *httptest.ResponseRecorder // nil cuts the connection
+	var took bool
+	var values Values
+	switch f.Kind {
+	case Reset:
+	case Throttle:
+		answer = c.protocol.refuse(c.protocol.throttling)
+	case ServerError:
+		answer = c.protocol.refuse(failure{http.StatusInternalServerError, "InternalFailure", "An internal error has occurred"})
+	default:
+		answer = p.ask(c, r, body)
+		took, values = answer.Code < 400, flatten(answer.Body.Bytes())
 	}
-	if f != nil {
-		if first && f.Then != nil {
-			f.Then()
+	if f.hit == 1 && f.Then != nil {
+		f.Then()
+	}
+	switch f.Kind {
+	case Delay:
+		select {
+		case <-time.After(f.Delay):
+		case <-r.Context().Done():
 		}
-		if f.Kind == Delay {
-			select {
-			case <-time.After(f.Delay):
-			case <-r.Context().Done():
-			}
-		}
+	case LoseAnswer:
+		answer = nil
 	}
 
-	cut := f != nil && (f.Kind == Reset || f.Kind == LoseAnswer)
 	p.mu.Lock()
 	p.clock++
-	entry.Answered = p.clock
-	if asked {
-		entry.Answer, entry.Took = flatten(answer.Body.Bytes()), answer.Code < 400
-	}
-	if !cut {
-		entry.Status = answer.Code
+	c.Answered, c.Took, c.Answer = p.clock, took, values
+	if answer != nil {
+		c.Status = answer.Code
 	}
 	p.mu.Unlock()
 
-	if cut {
+	if answer == nil {
 		reset(w)
 		return
 	}
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes()) // a caller that went away is its own business
 }
 
-// ask has the simulator answer the call, once for each client token.
+// ask has the simulator answer the call. AWS answers a repeated client token with the first answer; the simulator
+// would make a second resource, so each token reaches it once.
 func (p *Proxy) ask(c *Call, r *http.Request, body []byte) *httptest.ResponseRecorder {
 	send := func() *httptest.ResponseRecorder {
-		r := r.Clone(r.Context())
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		answer := httptest.NewRecorder()
 		p.forward.ServeHTTP(answer, r)
@@ -223,20 +205,13 @@ func (p *Proxy) ask(c *Call, r *http.Request, body []byte) *httptest.ResponseRec
 	if id == "" || !c.Mutates() {
 		return send()
 	}
-	p.mu.Lock()
-	t := p.tokens[c.String()+" "+id]
-	if t == nil {
-		t = &token{}
-		p.tokens[c.String()+" "+id] = t
+	key := c.String() + " " + id
+	once, _ := p.tokens.LoadOrStore(key, sync.OnceValue(send))
+	answer := once.(func() *httptest.ResponseRecorder)()
+	if answer.Code >= 400 { // AWS remembers what it did, not what it refused
+		p.tokens.Delete(key)
 	}
-	p.mu.Unlock()
-	t.once.Do(func() { t.answer = send() })
-	if t.answer.Code >= 400 { // AWS remembers what it did, not what it refused
-		p.mu.Lock()
-		delete(p.tokens, c.String()+" "+id)
-		p.mu.Unlock()
-	}
-	return t.answer
+	return answer
 }
 
 // reset closes the connection with an RST, as a crashed peer would.
@@ -245,48 +220,48 @@ func reset(w http.ResponseWriter) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the server cuts the connection
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()
 }
 
-// throttling is the answer of a service that is asked too often: code and status are those that AWS documents for
-// the protocol's services, so that a client treats it as it would the real one.
-func (p Protocol) throttling() *httptest.ResponseRecorder {
-	switch p {
-	case EC2:
-		return p.answer(http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
-	case JSON:
-		return p.answer(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
-	case RESTJSON:
-		return p.answer(http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests")
-	case RESTXML:
-		return p.answer(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
-	}
-	return p.answer(http.StatusBadRequest, "Throttling", "Rate exceeded")
+// failure is an error that AWS documents, so that its clients treat it as they would the real one.
+type failure struct {
+	status        int
+	code, message string
 }
 
-func (p Protocol) failure() *httptest.ResponseRecorder {
-	return p.answer(http.StatusInternalServerError, "InternalFailure", "An internal error has occurred")
+// protocol is the wire format of an AWS service, which decides what an error looks like.
+type protocol struct {
+	contentType, format string // of an error; the format takes code and message
+	throttling          failure
 }
 
-func (p Protocol) answer(status int, code, message string) *httptest.ResponseRecorder {
-	rec := httptest.NewRecorder()
-	kind, body := "text/xml", ""
-	switch p {
-	case EC2:
-		body = fmt.Sprintf("<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>injected</RequestID></Response>", code, message)
-	case Query:
-		body = fmt.Sprintf("<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>injected</RequestId></ErrorResponse>", code, message)
-	case RESTXML:
-		body = fmt.Sprintf("<Error><Code>%s</Code><Message>%s</Message><RequestId>injected</RequestId></Error>", code, message)
-	default:
-		kind, body = "application/x-amz-json-1.1", fmt.Sprintf(`{"__type":%q,"message":%q}`, code, message)
-		rec.Header().Set("X-Amzn-Errortype", code)
-	}
-	rec.Header().Set("Content-Type", kind)
-	rec.WriteHeader(status)
-	rec.Body.WriteString(body)
-	return rec
+const (
+	queryError = "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error>" +
+		"<RequestId>injected</RequestId></ErrorResponse>"
+	ec2Error = "<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors>" +
+		"<RequestID>injected</RequestID></Response>"
+	jsonError = `{"__type":%q,"message":%q}`
+	jsonType  = "application/x-amz-json-1.1"
+)
+
+// The wire formats of AWS.
+var (
+	// form in, XML out: IAM, STS, load balancing
+	query = &protocol{"text/xml", queryError, failure{http.StatusBadRequest, "Throttling", "Rate exceeded"}}
+	// query with an error shape of its own
+	ec2 = &protocol{"text/xml", ec2Error, failure{http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded."}}
+	// X-Amz-Target: ECS, ECR, logs, Cloud Map, SSM
+	jsonTarget = &protocol{jsonType, jsonError, failure{http.StatusBadRequest, "ThrottlingException", "Rate exceeded"}}
+	// method and path: API Gateway
+	restJSON = &protocol{jsonType, jsonError, failure{http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests"}}
+)
+
+func (p *protocol) refuse(f failure) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	answer.Header().Set("Content-Type", p.contentType)
+	answer.Header().Set("X-Amzn-Errortype", f.code) // for JSON; clients of XML do not read it
+	answer.WriteHeader(f.status)
+	fmt.Fprintf(answer, p.format, f.code, f.message)
+	return answer
 }

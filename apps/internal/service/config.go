@@ -23,10 +23,7 @@ type config struct {
 }
 
 var logLevels = map[string]slog.Level{
-	"debug": slog.LevelDebug,
-	"info":  slog.LevelInfo,
-	"warn":  slog.LevelWarn,
-	"error": slog.LevelError,
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 }
 
 // loadConfig returns all that is wrong at once; each problem names the variable, its value and what is allowed.

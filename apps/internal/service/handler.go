@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -39,15 +40,11 @@ type answer struct {
 	body   []byte
 }
 
-// newHandler renders the service's answers. All routes are here: the list, each object by its id, the health, each with
-// and without a slash at the end. Paths are compared exactly, as the load balancer's rules do: letter case counts.
+// newHandler renders the service's answers.
 func newHandler(s Service, version string, log *slog.Logger) (*handler, error) {
-	ids, objects, err := parseList(s.List)
-	if err != nil {
-		return nil, fmt.Errorf("the list of %s: %w", s.Path, err)
-	}
 	health := func(status int, word string) *answer {
-		a := newAnswer(status, marshal(map[string]string{"status": word, "service": s.Name, "version": version}))
+		body, _ := json.Marshal(map[string]string{"status": word, "service": s.Name, "version": version}) // strings always marshal
+		a := newAnswer(status, body)
 		a.header.Set("Cache-Control", "no-store")
 		return a
 	}
@@ -56,12 +53,32 @@ func newHandler(s Service, version string, log *slog.Logger) (*handler, error) {
 		pages:       map[string]*page{},
 		health:      &page{found: health(http.StatusOK, "ok")},
 		unhealthy:   health(http.StatusServiceUnavailable, "draining"),
-		notFound:    newAnswer(http.StatusNotFound, marshal(map[string]string{"error": "not found"})),
-		wrongMethod: newAnswer(http.StatusMethodNotAllowed, marshal(map[string]string{"error": "method not allowed"})),
+		notFound:    newAnswer(http.StatusNotFound, []byte(`{"error":"not found"}`)),
+		wrongMethod: newAnswer(http.StatusMethodNotAllowed, []byte(`{"error":"method not allowed"}`)),
 	}
 	h.wrongMethod.header.Set("Allow", "GET, HEAD")
+	if err := h.addPages(s); err != nil {
+		return nil, fmt.Errorf("the list of %s: %w", s.Path, err)
+	}
+	return h, nil
+}
 
-	route := func(path string, p *page) {
+// addPages adds the list, the health, and each object by its id, all with and without a slash at the end. Paths are
+// compared exactly, as the load balancer's rules do: letter case counts.
+func (h *handler) addPages(s Service) error {
+	var list bytes.Buffer // without space between tokens; order, numbers and strings stay as they are written
+	if err := json.Compact(&list, s.List); err != nil {
+		return err
+	}
+	var objects []json.RawMessage
+	if err := json.Unmarshal(list.Bytes(), &objects); err != nil {
+		return err
+	}
+	if objects == nil {
+		return errors.New("null is not an array")
+	}
+	var err error
+	add := func(path string, p *page) {
 		for _, path := range []string{path, path + "/"} {
 			if h.pages[path] != nil {
 				err = fmt.Errorf("two answers for %s", path)
@@ -69,49 +86,39 @@ func newHandler(s Service, version string, log *slog.Logger) (*handler, error) {
 			h.pages[path] = p
 		}
 	}
-	route(s.Path, newPage(compact(s.List)))
-	route(s.Path+"/health", h.health)
-	for i, id := range ids {
-		route(s.Path+"/"+id, newPage(compact(objects[i])))
+	add(s.Path, newPage(list.Bytes()))
+	add(s.Path+"/health", h.health)
+	for i, object := range objects {
+		id, err := idOf(object)
+		if err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+		add(s.Path+"/"+id, newPage(object))
 	}
-	return h, err
+	return err
 }
 
-// parseList returns the objects of a JSON array and their ids as they are written in a path.
-func parseList(list []byte) (ids []string, objects []json.RawMessage, err error) {
-	if err := json.Unmarshal(list, &objects); err != nil {
-		return nil, nil, err
+// idOf returns an object's id as it is written in a path.
+func idOf(object []byte) (string, error) {
+	var key struct{ ID any }
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	decoder.UseNumber() // the id as the data write it, not as a float prints it
+	if err := decoder.Decode(&key); err != nil {
+		return "", err
 	}
-	if objects == nil {
-		return nil, nil, fmt.Errorf("null is not an array")
+	switch key.ID.(type) {
+	case string, json.Number:
+		return fmt.Sprint(key.ID), nil
 	}
-	for i, object := range objects {
-		var key struct{ ID any }
-		decoder := json.NewDecoder(bytes.NewReader(object))
-		decoder.UseNumber() // the id as the data write it, not as a float prints it
-		if err := decoder.Decode(&key); err != nil {
-			return nil, nil, fmt.Errorf("element %d: %w", i, err)
-		}
-		switch id := key.ID.(type) {
-		case string:
-			ids = append(ids, id)
-		case json.Number:
-			ids = append(ids, id.String())
-		default:
-			return nil, nil, fmt.Errorf("element %d: its id is neither a number nor a string", i)
-		}
-	}
-	return ids, objects, nil
+	return "", errors.New("its id is neither a number nor a string")
 }
 
 func newPage(body []byte) *page {
-	found := newAnswer(http.StatusOK, body)
-	notModified := newAnswer(http.StatusNotModified, nil)
 	etag := fmt.Sprintf("%x", sha256.Sum256(body))[:32]
-	for _, a := range []*answer{found, notModified} {
-		a.header.Set("ETag", `"`+etag+`"`)
-	}
-	return &page{found, notModified, etag}
+	p := &page{newAnswer(http.StatusOK, body), newAnswer(http.StatusNotModified, nil), etag}
+	p.found.header.Set("ETag", `"`+etag+`"`)
+	p.notModified.header.Set("ETag", `"`+etag+`"`)
+	return p
 }
 
 func newAnswer(status int, body []byte) *answer {
@@ -164,41 +171,21 @@ func (h *handler) choose(r *http.Request, p *page) *answer {
 	return p.found
 }
 
-// matches tells whether an If-None-Match field, in one line or several, names etag or is "*". The comparison is weak
-// (RFC 9110, section 13.1.2).
+// matches reports whether If-None-Match names etag, weak or not, or is "*" (RFC 9110, section 13.1.2).
 func matches(lines []string, etag string) bool {
 	for _, rest := range lines {
 		if strings.Trim(rest, " \t") == "*" {
 			return true
 		}
-		for {
+		for quoted := true; quoted; {
 			rest = strings.TrimPrefix(strings.TrimLeft(rest, " \t,"), "W/")
-			if !strings.HasPrefix(rest, `"`) {
-				break
-			}
-			tag, after, closed := strings.Cut(rest[1:], `"`)
-			if closed && tag == etag {
+			rest, quoted = strings.CutPrefix(rest, `"`)
+			tag, after, closed := strings.Cut(rest, `"`)
+			if quoted && closed && tag == etag {
 				return true
 			}
 			rest = after
 		}
 	}
 	return false
-}
-
-// compact removes the space between tokens: order, numbers and strings stay as they are written.
-func compact(valid []byte) []byte {
-	var b bytes.Buffer
-	if err := json.Compact(&b, valid); err != nil {
-		panic(err) // parseList has accepted it
-	}
-	return b.Bytes()
-}
-
-func marshal(v map[string]string) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	return body
 }

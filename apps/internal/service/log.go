@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -13,8 +14,7 @@ import (
 const maxLogged = 256
 
 func newLogger(w io.Writer, level slog.Level, service, version string) *slog.Logger {
-	handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
-	return slog.New(handler).With("service", service, "version", version)
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With("service", service, "version", version)
 }
 
 func logRequest(log *slog.Logger, level slog.Level, r *http.Request, status, bytes int, took time.Duration) {
@@ -43,51 +43,35 @@ func printable(s string) string {
 // client is the address that the request came from, as far as the proxies on its way tell: callers can forge it, so it
 // is for reading, not for deciding. API Gateway sends Forwarded, load balancers X-Forwarded-For.
 func client(r *http.Request) string {
-	for _, line := range r.Header["Forwarded"] {
-		if node := forwardedFor(line); node != "" {
-			return host(node)
-		}
-	}
+	forwarded := forwardedFor(strings.Join(r.Header["Forwarded"], ","))
 	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
-	if first = strings.TrimSpace(first); first != "" {
-		return host(first)
-	}
-	return host(r.RemoteAddr)
+	return host(cmp.Or(forwarded, strings.TrimSpace(first), r.RemoteAddr))
 }
 
-// forwardedFor returns the value of the first for= in a Forwarded field (RFC 7239, section 4); "" if there is none.
+// forwardedFor returns the first for= with a value in a Forwarded field (RFC 7239, section 4); "" if there is none.
 func forwardedFor(field string) string {
+	if strings.Contains(field, `\`) {
+		for _, escape := range []string{`\\`, `\"`, `\`} { // no address has a backslash or a quote
+			field = strings.ReplaceAll(field, escape, "")
+		}
+	}
 	for field != "" {
 		name, value, _ := strings.Cut(field, "=")
-		name = name[strings.LastIndexAny(name, ",;")+1:]
-		value, field = unquote(value)
-		if strings.EqualFold(strings.TrimSpace(name), "for") {
+		name = strings.TrimSpace(name[strings.LastIndexAny(name, ",;")+1:])
+		if text, ok := strings.CutPrefix(value, `"`); ok {
+			if value, field, ok = strings.Cut(text, `"`); !ok {
+				return "" // never closed
+			}
+		} else if end := strings.IndexAny(value, ",;"); end >= 0 {
+			value, field = value[:end], value[end:]
+		} else {
+			field = ""
+		}
+		if value = strings.TrimSpace(value); value != "" && strings.EqualFold(name, "for") {
 			return value
 		}
 	}
 	return ""
-}
-
-// unquote splits s after the token or quoted string that it begins with.
-func unquote(s string) (value, rest string) {
-	if !strings.HasPrefix(s, `"`) {
-		end := strings.IndexAny(s, ",;")
-		if end < 0 {
-			end = len(s)
-		}
-		return strings.TrimSpace(s[:end]), s[end:]
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
-			return b.String(), s[i+1:]
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return "", "" // never closed
 }
 
 // host removes the port, and the brackets of an IPv6 address. What is no address ("unknown", "_hidden") stays.

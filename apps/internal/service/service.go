@@ -18,12 +18,9 @@ import (
 
 // Service is all that tells one service from another.
 type Service struct {
-	// Name is what the service is called in its logs and in its health, such as "book".
-	Name string
-	// Path is where the list is served, such as "/api/books": no slash at the end.
-	Path string
-	// List is a JSON array of objects. Each has an "id", a number or a string, that no other has.
-	List []byte
+	Name string // in its logs and in its health, such as "book"
+	Path string // of the list, such as "/api/books": no slash at the end
+	List []byte // a JSON array of objects; each has an "id", a number or a string, that no other has
 }
 
 // Main runs the service until SIGTERM or SIGINT and ends the process: with 0 after a clean stop, with 1 and the reason
@@ -46,7 +43,7 @@ func (s Service) run(ctx context.Context, args []string, getenv func(string) str
 		return err
 	}
 	if health {
-		return checkHealth(ctx, config.port, s.Path)
+		return checkHealth(config.port, s.Path)
 	}
 
 	log := newLogger(stdout, config.logLevel, s.Name, config.version)
@@ -70,13 +67,9 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      15 * time.Second,
 		// Longer than the load balancer's idle timeout of 60 s: otherwise a connection can close just as a request is
 		// sent on it, and the caller gets a 502.
-		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
-		IdleTimeout: 75 * time.Second,
-		// As much as a load balancer lets through.
-		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
-		MaxHeaderBytes: 64 << 10,
-		// "OPTIONS *" too is answered, and logged, by the handler.
-		DisableGeneralOptionsHandler: true,
+		IdleTimeout:                  75 * time.Second,
+		MaxHeaderBytes:               64 << 10, // as much as a load balancer lets through
+		DisableGeneralOptionsHandler: true,     // the handler answers "OPTIONS *" too, and logs it
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
@@ -114,28 +107,21 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, conf
 	if err := server.Shutdown(limit); err != nil {
 		return errors.Join(fmt.Errorf("stopped with requests under way: %w", err), server.Close())
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
 	log.Info("stopped")
 	return nil
 }
 
 // checkHealth returns nil if the service on this machine answers 200 within 2 s.
-func checkHealth(ctx context.Context, port int, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s/health", port, path), nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
+func checkHealth(port int, path string) error {
+	url := fmt.Sprintf("http://127.0.0.1:%d%s/health", port, path)
+	client := http.Client{Timeout: 2 * time.Second}
+	response, err := client.Get(url)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", request.URL, response.Status)
+		return fmt.Errorf("%s: %s", url, response.Status)
 	}
 	return nil
 }
