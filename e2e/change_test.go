@@ -86,6 +86,7 @@ var changes = []change{
 	}},
 	{"production", settings{"production": true, "allowUnauthenticated": true}, nil},
 	{"open production", settings{"allowUnauthenticated": true}, nil},
+	{"no Container Insights", settings{"containerInsights": false}, []string{"update ecs/cluster producer"}},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
 	{"SSH", settings{"ssh": map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}}}, []string{

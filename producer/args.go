@@ -38,6 +38,7 @@ type Args struct {
 	WaitForSteadyState bool
 	DeploymentTimeout  int // minutes
 	DeletionProtection bool
+	ContainerInsights  bool
 
 	AvailabilityZones []string // names of two zones or more that have VPC links; see ChooseZones
 	Root              string   // folder that holds the build context, apps/
@@ -155,6 +156,7 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Var(s, &a.WaitForSteadyState, "waitForSteadyState", true, "Let the update wait until the tasks run, and fail if they do not", setting.Rolling)
 	setting.Var(s, &a.DeploymentTimeout, "deploymentTimeoutMinutes", 10, "Minutes that an update waits for the tasks of a service", setting.Nothing,
 		setting.Between(1, 60, "minutes"))
+	setting.Var(s, &a.ContainerInsights, "containerInsights", true, "Collect CloudWatch Container Insights of the cluster, which are charged as custom metrics", setting.InPlace)
 	setting.LogRetentionDays(s, &a.LogRetentionDays)
 	setting.Var(s, &a.DeletionProtection, "deletionProtection", false, "Refuse to delete the load balancer and the image repositories", setting.InPlace)
 }

@@ -19,15 +19,19 @@ type cluster struct {
 	namespace *servicediscovery.PrivateDnsNamespace
 }
 
-func newCluster(ctx *pulumi.Context, name string, spot bool, vpcID pulumi.StringInput, opts ...pulumi.ResourceOption) (*cluster, error) {
+func newCluster(ctx *pulumi.Context, name string, args *Args, vpcID pulumi.StringInput, opts ...pulumi.ResourceOption) (*cluster, error) {
+	insights := "disabled"
+	if args.ContainerInsights {
+		insights = "enabled"
+	}
 	c, err := ecs.NewCluster(ctx, name, &ecs.ClusterArgs{
-		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{Name: pulumi.String("containerInsights"), Value: pulumi.String("enabled")}},
+		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{Name: pulumi.String("containerInsights"), Value: pulumi.String(insights)}},
 	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("creating cluster: %w", err)
 	}
 	provider := "FARGATE"
-	if spot {
+	if args.Spot {
 		provider = "FARGATE_SPOT"
 	}
 	capacity, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{

@@ -40,7 +40,7 @@ func everythingOn(t *testing.T) *Args {
 	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
 	a.DrainTime, a.StopTimeout = 10, 60
 	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
-	a.LogRetentionDays, a.DeletionProtection = 7, true
+	a.LogRetentionDays, a.DeletionProtection, a.ContainerInsights = 7, true, false
 	a.Services[0].AllowFrom = []string{"beta"}
 	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
 	a.Services[0].Secrets = map[string]string{"PASSWORD": secretARN + ":password::", "TOKEN": parameterARN}

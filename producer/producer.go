@@ -47,7 +47,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := newCluster(ctx, name, args.Spot, net.VpcId, parent)
+	cluster, err := newCluster(ctx, name, args, net.VpcId, parent)
 	if err != nil {
 		return nil, err
 	}

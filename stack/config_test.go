@@ -159,6 +159,7 @@ func TestSettings(t *testing.T) {
 		{key: "waitForSteadyState", value: "false", changed: perService("ecs.Service producer-%s waitForSteadyState")},
 		{key: "deploymentTimeoutMinutes", value: "20", changed: perService("ecs.Service producer-%s (timeouts)")},
 		{key: "logRetentionDays", value: "7", changed: append([]string{"cloudwatch.LogGroup consumer retentionInDays"}, perService("cloudwatch.LogGroup producer-%s retentionInDays")...)},
+		{key: "containerInsights", value: "false", changed: []string{"ecs.Cluster producer settings"}},
 		{key: "deletionProtection", value: "true", changed: slices.Concat([]string{"lb.LoadBalancer producer (protect)", "lb.LoadBalancer producer enableDeletionProtection"}, perService("ecr.Repository producer-%s (protect)"), perService("ecr.Repository producer-%s forceDelete"))},
 		{key: "integrationTimeoutSeconds", value: "10", changed: []string{"apigatewayv2.Integration consumer timeoutMilliseconds"}},
 		{key: "throttle", value: `{"burst":10}`, changed: []string{"apigatewayv2.Stage consumer defaultRouteSettings"}},
