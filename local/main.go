@@ -1,7 +1,7 @@
 // Command local runs the stack on this machine: the same program through the real Pulumi engine, with AWS replaced by a
 // stand-in, the services as processes, and the HTTP API on localhost.
 //
-//	go run ./local [up] [-port 8080] [-config key=value]...
+//	go run ./local [up] [-port 8080] [-v] [-json] [-config key=value]...
 //	go run ./local preview [-config key=value]...
 //	go run ./local trace [-method GET] [-config key=value]... PATH
 //	go run ./local trace [-config key=value]... -from SERVICE -to SERVICE
@@ -28,10 +28,13 @@ import (
 
 func main() {
 	standIn()
+	// Writing to a pipe that nobody reads any more is an error then, not the end of the process before it has cleaned up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	switch err := c.run(ctx, os.Args[1:]); {
+	err := c.run(ctx, os.Args[1:])
+	stop()
+	switch {
 	case err == nil:
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
@@ -57,16 +60,16 @@ type command struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	services       []producer.Service // nil: the stack's
-	root           string             // "": found from the working directory
-	apps           string             // folder that holds apps/; "": root
+	root           string             // of the repository; "": found from the working directory
 	temp           string             // folder for everything that is made; "": the system's
 	tasks          tasks.Options
-	ready          func(url string, e *engine.Engine) // called when it serves
+	verbose, json  bool                               // of up
+	serving        func(url string, e *engine.Engine) // called once requests are served
 }
 
 const usage = `Runs the stack on this machine, without AWS.
 
-  go run ./local [up] [-port 8080] [-config key=value]...
+  go run ./local [up] [-port 8080] [-v] [-json] [-config key=value]...
       brings it up, serves the HTTP API on localhost until Ctrl-C, and destroys it; Enter brings up changes
   go run ./local preview [-config key=value]...
       says what an up of an empty stack would make
@@ -104,7 +107,9 @@ func (c *command) run(ctx context.Context, args []string) error {
 	var method, from, to *string
 	switch name {
 	case "up":
-		port = flags.Int("port", 8080, "where the HTTP API listens on localhost; 0 takes a free one")
+		port = flags.Int("port", 8080, "the port of the HTTP API on localhost; 0 takes a free one")
+		flags.BoolVar(&c.verbose, "v", false, "show all that Pulumi shows, and the stack's outputs")
+		flags.BoolVar(&c.json, "json", false, "show the log lines of the services as they are")
 	case "trace":
 		method = flags.String("method", http.MethodGet, "of the request")
 		from = flags.String("from", "", "the service that calls")
@@ -160,26 +165,20 @@ func findRoot() (string, error) {
 	}
 }
 
-// open makes the stack, with nothing in it. Planned tasks are not started.
-func (c *command) open(ctx context.Context, config settings, planned bool, output, log io.Writer) (*engine.Engine, error) {
+// newEngine makes an empty stack.
+func (c *command) newEngine(ctx context.Context, config settings, display io.Writer) (*engine.Engine, error) {
 	cli, err := engine.FindCLI(ctx, c.root, c.stderr)
 	if err != nil {
 		return nil, err
 	}
-	apps := c.apps
-	if apps == "" {
-		apps = c.root
-	}
-	options := c.tasks
-	options.Planned = planned
 	return engine.New(ctx, engine.Options{
-		CLI: cli, Program: stack.Program{Services: c.services, Root: apps}.Deploy, Root: c.root, Apps: apps, Config: config,
-		Output: output, Log: log, Temp: c.temp, Tasks: options,
+		CLI: cli, Program: stack.Program{Services: c.services, Root: c.root}.Deploy, Root: c.root, Config: config,
+		Display: display, Temp: c.temp, Tasks: c.tasks,
 	})
 }
 
 func (c *command) preview(ctx context.Context, config settings) error {
-	e, err := c.open(ctx, config, true, c.stdout, nil)
+	e, err := c.newEngine(ctx, config, c.stdout)
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,12 @@ func (c *command) trace(ctx context.Context, config settings, r request) error {
 		}
 	}
 	fmt.Fprintln(c.stderr, "Deploying the program, without its services.")
-	var display strings.Builder
-	e, err := c.open(ctx, config, true, &display, nil)
+	c.tasks.WithoutProcesses = true
+	e, err := c.newEngine(ctx, config, nil)
 	if err != nil {
 		return err
 	}
 	if _, _, err := e.Up(ctx); err != nil {
-		fmt.Fprint(c.stderr, display.String())
 		return errors.Join(err, e.Close())
 	}
 	var way *trace.Way

@@ -28,7 +28,7 @@ func three() []producer.Service {
 func planned(t *testing.T, services []producer.Service, config map[string]string) *engine.Engine {
 	t.Helper()
 	set := mocked.Deploy(t, stack.Program{Services: services}, config)
-	return &engine.Engine{Set: set, Runner: mocked.Start(t, set, "", tasks.Options{Planned: true})}
+	return &engine.Engine{Set: set, Runner: mocked.Start(t, set, "", tasks.Options{WithoutProcesses: true})}
 }
 
 func follow(t *testing.T, e *engine.Engine, r request) *trace.Way {

@@ -250,12 +250,6 @@ func (p *resources) put(ctx context.Context, urn resource.URN, id string, output
 	return nil
 }
 
-// Cancel makes what waits give up: the engine was interrupted.
-func (p *resources) Cancel(ctx context.Context, r *emptypb.Empty) (*emptypb.Empty, error) {
-	p.runner.Interrupt()
-	return p.base.Cancel(ctx, r)
-}
-
 // Read finds what is there. The cloud changes nothing of itself, so that is what was asked for.
 func (p *resources) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil

@@ -69,7 +69,7 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *trac
 func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Runner {
 	t.Helper()
 	o.Folder = t.TempDir()
-	runner := tasks.New(set, o)
+	runner := tasks.New(context.Background(), set, o)
 	t.Cleanup(runner.Close)
 	for _, image := range set.Of(fakeaws.Image) {
 		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@sha256:")
@@ -95,7 +95,7 @@ func JSON(t testing.TB, value any) string {
 	return string(text)
 }
 
-// Apps copies apps/ into a folder of its own and adds the service echo. It returns the folder that holds apps/, and the
+// Apps copies apps/ and Pulumi.yaml into a folder of its own and adds the service echo. It returns that folder, and the
 // services of the stack with the third one.
 func Apps(t testing.TB) (root string, services []producer.Service) {
 	t.Helper()
@@ -105,6 +105,13 @@ func Apps(t testing.TB) (root string, services []producer.Service) {
 		if err := os.CopyFS(filepath.Join(root, folders[1]), os.DirFS(filepath.Join(from, folders[0]))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	settings, err := os.ReadFile(filepath.Join(from, "Pulumi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "Pulumi.yaml"), settings, 0o644); err != nil {
+		t.Fatal(err)
 	}
 	return root, append(stack.Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
 }
