@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -22,32 +22,37 @@ import (
 
 // output passes on what is written to it, without ever blocking the writer: it drops what is too much for a reader.
 type output struct {
-	to      io.Writer
 	lines   chan []byte
-	dropped atomic.Int64
 	written chan struct{} // closed once all is
+
+	mutex   sync.Mutex
+	dropped int
 }
 
 func newOutput(to io.Writer) *output {
-	o := &output{to: to, lines: make(chan []byte, 1000), written: make(chan struct{})}
+	o := &output{lines: make(chan []byte, 1000), written: make(chan struct{})}
 	go func() {
 		defer close(o.written)
 		for line := range o.lines {
-			if n := o.dropped.Swap(0); n > 0 {
-				fmt.Fprintf(o.to, "(%d lines are missing here, as nobody read them)\n", n)
-			}
-			o.to.Write(line) // where that fails, nobody reads any more
+			to.Write(line) // where that fails, nobody reads any more
 		}
 	}()
 	return o
 }
 
 func (o *output) Write(p []byte) (int, error) {
-	select {
-	case o.lines <- bytes.Clone(p):
-	default:
-		o.dropped.Add(1)
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if len(o.lines) == cap(o.lines) {
+		o.dropped++
+		return len(p), nil
 	}
+	line := bytes.Clone(p)
+	if o.dropped > 0 {
+		line = append(fmt.Appendf(nil, "(%d lines are missing here, as nobody read them)\n", o.dropped), p...)
+		o.dropped = 0
+	}
+	o.lines <- line
 	return len(p), nil
 }
 

@@ -254,6 +254,21 @@ func (s *session) checkNothingLeft(t *testing.T, goroutines map[string]string) {
 	t.Errorf("%d goroutines left:\n%s", len(left), strings.Join(left, "\n\n"))
 }
 
+// otherAddresses returns the addresses of this machine that the network sees.
+func otherAddresses(t *testing.T) (addresses []string) {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() {
+			addresses = append(addresses, ip.IP.String())
+		}
+	}
+	return addresses
+}
+
 func TestUp(t *testing.T) {
 	s := prepare(t, nil)
 	s.begin(t)
@@ -267,6 +282,17 @@ func TestUp(t *testing.T) {
 	for _, shown := range []string{"curl " + s.url + "/api/books\n", "curl " + s.url + "/api/echo\n"} {
 		if !strings.Contains(s.String(), shown) {
 			t.Errorf("%q is not shown", shown)
+		}
+	}
+	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
+		picked := s.engine.Runner.Pick(group.Outputs.Text("arn"))
+		picked.Done()
+		for _, address := range otherAddresses(t) {
+			_, port, _ := net.SplitHostPort(picked.Address)
+			if connection, err := net.Dial("tcp", net.JoinHostPort(address, port)); err == nil {
+				connection.Close()
+				t.Errorf("%s listens on %s", group.Name, address)
+			}
 		}
 	}
 	processes := fmt.Sprint(s.engine.Runner.Processes())
@@ -342,9 +368,19 @@ func TestUp(t *testing.T) {
 			t.Errorf("%s has %d targets, %d healthy, want 1", group.Name, all, healthy)
 		}
 	}
+	// Many Enters make one more up. A change of the program itself takes a restart.
+	if err := os.Chtimes(filepath.Join(s.root, "Pulumi.yaml"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	before := len(s.String())
+	fmt.Fprint(s.enter, "\n\n\n\n\n\n")
+	s.up(t, "Press Enter")
 	s.cancel()
 	if err := s.end(t); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
+	}
+	if text := s.String()[before:]; strings.Count(text, "Bringing up") > 3 || !strings.Contains(text, "\nPulumi.yaml has changed. That takes a restart") {
+		t.Errorf("many Enters, after a change of Pulumi.yaml, show\n%s", text)
 	}
 	if !regexp.MustCompile(`\nDestroyed \d\d+ resources.\n$`).MatchString(s.String()) || s.engine.Set.Len() > 0 {
 		t.Errorf("%d resources are left", s.engine.Set.Len())
@@ -393,8 +429,8 @@ func TestUpRefuses(t *testing.T) {
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	for name, test := range map[string]struct {
-		args         []string
-		spoil        string // file in apps/ that is made nonsense, or what is behind the equals sign
+		args  []string
+		spoil string // file in apps/ that is made nonsense, or what is behind the equals sign
 		error string
 	}{
 		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
