@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"private-api/local/engine"
 	"private-api/local/tasks"
@@ -32,7 +33,7 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	err := c.run(ctx, os.Args[1:])
+	err := c.run(untilOrphaned(ctx), os.Args[1:])
 	stop()
 	switch {
 	case err == nil:
@@ -42,6 +43,19 @@ func main() {
 		fmt.Fprintf(os.Stderr, "local: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// untilOrphaned returns a context that also ends with the process that started this one: go run does not pass on SIGTERM.
+func untilOrphaned(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	parent := os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(time.Second)
+		}
+		cancel()
+	}()
+	return ctx
 }
 
 // standIn keeps everything in this process, and what it starts, from the AWS account that the environment may name.

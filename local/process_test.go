@@ -153,6 +153,20 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// The process that started it may end without passing on the signal, as go run does.
+func TestEndsWithItsParent(t *testing.T) {
+	program := build(t)
+	temp := t.TempDir()
+	p := startProcess(t, temp, "sh", "-c", program+" -port 0; true")
+	p.Process.Signal(syscall.SIGTERM)
+	p.awaitEnd(t)
+	for end := time.Now().Add(limit); len(left(t, temp)) > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("left: %q", left(t, temp))
+		}
+	}
+}
+
 // Output that nobody reads stops neither requests nor Ctrl-C.
 func TestNobodyReads(t *testing.T) {
 	program := build(t)
