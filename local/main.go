@@ -117,17 +117,17 @@ func (c *command) run(ctx context.Context, args []string) error {
 	flags.Usage = func() { fmt.Fprint(c.stderr, usage); flags.PrintDefaults() }
 	config := settings{}
 	flags.Var(config, "config", "a `key=value` of the stack's configuration; lists and objects as JSON; repeatable")
-	var port *int
-	var method, from, to *string
+	var port int
+	var method, from, to string
 	switch name {
 	case "up":
-		port = flags.Int("port", 8080, "the port of the HTTP API on localhost; 0 takes a free one")
+		flags.IntVar(&port, "port", 8080, "the port of the HTTP API on localhost; 0 takes a free one")
 		flags.BoolVar(&c.verbose, "v", false, "show all that Pulumi shows, and the stack's outputs")
 		flags.BoolVar(&c.json, "json", false, "show the log lines of the services as they are")
 	case "trace":
-		method = flags.String("method", http.MethodGet, "of the request")
-		from = flags.String("from", "", "the service that calls")
-		to = flags.String("to", "", "the service that is called")
+		flags.StringVar(&method, "method", http.MethodGet, "of the request")
+		flags.StringVar(&from, "from", "", "the service that calls")
+		flags.StringVar(&to, "to", "", "the service that is called")
 	case "preview":
 	default:
 		flags.Usage()
@@ -142,25 +142,19 @@ func (c *command) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	switch name {
-	case "up":
-		if flags.NArg() > 0 {
-			return fmt.Errorf("up takes no arguments, not %q", flags.Args())
-		}
-		return c.up(ctx, *port, config)
-	case "preview":
-		if flags.NArg() > 0 {
-			return fmt.Errorf("preview takes no arguments, not %q", flags.Args())
-		}
+	switch {
+	case name == "trace" && flags.NArg() == 1 && from == "" && to == "":
+		return c.trace(ctx, config, request{method: method, path: flags.Arg(0)})
+	case name == "trace" && flags.NArg() == 0 && from != "" && to != "":
+		return c.trace(ctx, config, request{from: from, to: to})
+	case name == "trace":
+		return errors.New("trace takes a PATH such as /api/books, or -from and -to with the names of services")
+	case flags.NArg() > 0:
+		return fmt.Errorf("%s takes no arguments, not %q", name, flags.Args())
+	case name == "preview":
 		return c.preview(ctx, config)
 	}
-	switch {
-	case flags.NArg() == 1 && *from == "" && *to == "":
-		return c.trace(ctx, config, request{method: *method, path: flags.Arg(0)})
-	case flags.NArg() == 0 && *from != "" && *to != "":
-		return c.trace(ctx, config, request{from: *from, to: *to})
-	}
-	return errors.New("trace takes a PATH such as /api/books, or -from and -to with the names of services")
+	return c.up(ctx, port, config)
 }
 
 // findRoot returns the folder that has Pulumi.yaml, here or above.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"text/tabwriter"
 
 	"private-api/local/engine"
 	"private-api/trace"
@@ -116,13 +117,11 @@ func between(e *engine.Engine, r request) (*trace.Way, error) {
 func render(title string, way *trace.Way) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", title)
-	kind, name := 0, 0
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, hop := range way.Hops {
-		kind, name = max(kind, len(hop.Kind)), max(name, len(hop.Resource))
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", hop.Kind, hop.Resource, hop.Detail)
 	}
-	for _, hop := range way.Hops {
-		fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", kind, hop.Kind, name, hop.Resource, hop.Detail)
-	}
+	table.Flush()
 	switch {
 	case way.Stop == nil:
 		fmt.Fprintf(&b, "\narrives\n")

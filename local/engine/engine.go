@@ -21,6 +21,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"golang.org/x/term"
+
 	"private-api/local/plugins"
 	"private-api/local/tasks"
 	"private-api/trace"
@@ -134,6 +136,16 @@ func (e *Engine) Configure(ctx context.Context, values map[string]string) error 
 	return nil
 }
 
+// color is "always" where a person sees the display: the engine itself sees a pipe.
+func (e *Engine) color() string {
+	if len(e.display) > 0 && os.Getenv("NO_COLOR") == "" {
+		if file, ok := e.display[0].(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			return "always"
+		}
+	}
+	return "never"
+}
+
 // Up deploys the program, and says what changed.
 func (e *Engine) Up(ctx context.Context) (outputs auto.OutputMap, changes []Change, err error) {
 	changes, err = e.update(ctx, "up", func(stream chan<- events.EngineEvent) error {
@@ -147,7 +159,7 @@ func (e *Engine) Up(ctx context.Context) (outputs auto.OutputMap, changes []Chan
 // Preview says what Up would do.
 func (e *Engine) Preview(ctx context.Context) error {
 	_, err := e.update(ctx, "preview", func(stream chan<- events.EngineEvent) error {
-		_, err := e.stack.Preview(ctx, optpreview.EventStreams(stream), optpreview.ProgressStreams(e.display...), optpreview.ErrorProgressStreams(e.display...))
+		_, err := e.stack.Preview(ctx, optpreview.EventStreams(stream), optpreview.ProgressStreams(e.display...), optpreview.ErrorProgressStreams(e.display...), optpreview.Color(e.color()))
 		return err
 	})
 	return err
