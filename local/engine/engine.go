@@ -19,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"golang.org/x/term"
@@ -28,10 +29,7 @@ import (
 	"private-api/trace"
 )
 
-const (
-	project   = "private-api"
-	stackName = "local"
-)
+const stackName = "local"
 
 // Options of an engine.
 type Options struct {
@@ -50,6 +48,7 @@ type Engine struct {
 	Runner *tasks.Runner
 
 	root    string
+	project string
 	folder  *os.File // locked
 	servers *plugins.Servers
 	stack   auto.Stack
@@ -87,10 +86,15 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err := os.WriteFile(filepath.Join(work, "Pulumi.yaml"), settings, 0o644); err != nil {
 		return nil, err
 	}
+	project, err := workspace.LoadProject(filepath.Join(work, "Pulumi.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	e.project = string(project.Name)
 	if e.servers, err = plugins.Serve(e.Set, e.Runner, o.Root); err != nil {
 		return nil, err
 	}
-	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, project, o.Program, auto.WorkDir(work), auto.Pulumi(o.CLI), auto.EnvVars(map[string]string{
+	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, e.project, o.Program, auto.WorkDir(work), auto.Pulumi(o.CLI), auto.EnvVars(map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.ToSlash(state),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(),
 		"PULUMI_DEBUG_PROVIDERS":                      e.servers.Attach,
@@ -116,7 +120,7 @@ func (e *Engine) Configure(ctx context.Context, values map[string]string) error 
 	settings.Config[config.MustMakeKey("pulumi", "disable-default-providers")] = config.NewObjectValue(`["aws"]`)
 	for name, text := range values {
 		if !strings.Contains(name, ":") {
-			name = project + ":" + name
+			name = e.project + ":" + name
 		}
 		key, err := config.ParseKey(name)
 		if err != nil {

@@ -84,8 +84,13 @@ func JSON(t testing.TB, value any) string {
 	return string(text)
 }
 
-// Apps copies apps/ and Pulumi.yaml into a folder of its own and adds the service echo. It returns that folder, and the
-// services of the stack with the third one.
+// Services are two that do not change with those of the stack.
+func Services() []producer.Service {
+	return []producer.Service{{Name: "book", Path: "/api/books", Priority: 100}, {Name: "author", Path: "/api/authors", Priority: 200}}
+}
+
+// Apps copies apps/ and Pulumi.yaml into a folder of its own and adds the service echo. It returns that folder, and
+// services whose code is in it.
 func Apps(t testing.TB) (root string, services []producer.Service) {
 	t.Helper()
 	root = t.TempDir()
@@ -102,7 +107,7 @@ func Apps(t testing.TB) (root string, services []producer.Service) {
 	if err := os.WriteFile(filepath.Join(root, "Pulumi.yaml"), settings, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return root, append(stack.Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
+	return root, append(Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
 }
 
 // Load sends GET requests to url while something happens, and returns how many there were and what was not answered with
