@@ -21,12 +21,13 @@ help: ## List the commands
 
 ## Without AWS
 
-local: ## Run the whole stack on this machine, on http://localhost:8080
-	go run ./local $(ARGS)
+local: ## Run the whole stack on this machine, on http://localhost:8080 (PORT=8081: on another port)
+	@go build -o .build/local ./local
+	@exec .build/local up -port $(PORT) $(ARGS)
 
 run: ## Run one service alone: make run SERVICE=author PORT=8081
 	@test -f apps/$(SERVICE)/main.go || { echo 'There is no service $(SERVICE), only:' $(patsubst apps/%/main.go,%,$(wildcard apps/*/main.go)); exit 1; }
-	cd apps && PORT=$(PORT) go run ./$(SERVICE)
+	cd apps && HOST=127.0.0.1 PORT=$(PORT) go run ./$(SERVICE)
 
 ## On AWS
 

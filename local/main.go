@@ -1,7 +1,7 @@
 // Command local runs the stack on this machine: the same program through the real Pulumi engine, with AWS replaced by a
 // stand-in, the services as processes, and the HTTP API on localhost.
 //
-//	go run ./local [up] [-port 8080] [-config key=value]...
+//	go run ./local [up] [-port 8080] [-v] [-json] [-config key=value]...
 //	go run ./local preview [-config key=value]...
 //	go run ./local trace [-method GET] [-config key=value]... PATH
 //	go run ./local trace [-config key=value]... -from SERVICE -to SERVICE
@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"private-api/local/engine"
 	"private-api/local/tasks"
@@ -28,10 +29,13 @@ import (
 
 func main() {
 	standIn()
+	// Writing to a pipe that nobody reads any more is an error then, not the end of the process before it has cleaned up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	switch err := c.run(ctx, os.Args[1:]); {
+	err := c.run(untilOrphaned(ctx), os.Args[1:])
+	stop()
+	switch {
 	case err == nil:
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
@@ -39,6 +43,19 @@ func main() {
 		fmt.Fprintf(os.Stderr, "local: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// untilOrphaned returns a context that also ends with the process that started this one: go run does not pass on SIGTERM.
+func untilOrphaned(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	parent := os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(time.Second)
+		}
+		cancel()
+	}()
+	return ctx
 }
 
 // standIn keeps everything in this process, and what it starts, from the AWS account that the environment may name.
@@ -57,16 +74,16 @@ type command struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	services       []producer.Service // nil: the stack's
-	root           string             // "": found from the working directory
-	apps           string             // folder that holds apps/; "": root
+	root           string             // of the repository; "": found from the working directory
 	temp           string             // folder for everything that is made; "": the system's
 	tasks          tasks.Options
-	ready          func(url string, e *engine.Engine) // called when it serves
+	verbose, json  bool                               // of up
+	serving        func(url string, e *engine.Engine) // called once requests are served
 }
 
 const usage = `Runs the stack on this machine, without AWS.
 
-  go run ./local [up] [-port 8080] [-config key=value]...
+  go run ./local [up] [-port 8080] [-v] [-json] [-config key=value]...
       brings it up, serves the HTTP API on localhost until Ctrl-C, and destroys it; Enter brings up changes
   go run ./local preview [-config key=value]...
       says what an up of an empty stack would make
@@ -100,15 +117,17 @@ func (c *command) run(ctx context.Context, args []string) error {
 	flags.Usage = func() { fmt.Fprint(c.stderr, usage); flags.PrintDefaults() }
 	config := settings{}
 	flags.Var(config, "config", "a `key=value` of the stack's configuration; lists and objects as JSON; repeatable")
-	var port *int
-	var method, from, to *string
+	var port int
+	var method, from, to string
 	switch name {
 	case "up":
-		port = flags.Int("port", 8080, "where the HTTP API listens on localhost; 0 takes a free one")
+		flags.IntVar(&port, "port", 8080, "the port of the HTTP API on localhost; 0 takes a free one")
+		flags.BoolVar(&c.verbose, "v", false, "show all that Pulumi shows, and the stack's outputs")
+		flags.BoolVar(&c.json, "json", false, "show the log lines of the services as they are")
 	case "trace":
-		method = flags.String("method", http.MethodGet, "of the request")
-		from = flags.String("from", "", "the service that calls")
-		to = flags.String("to", "", "the service that is called")
+		flags.StringVar(&method, "method", http.MethodGet, "of the request")
+		flags.StringVar(&from, "from", "", "the service that calls")
+		flags.StringVar(&to, "to", "", "the service that is called")
 	case "preview":
 	default:
 		flags.Usage()
@@ -123,25 +142,19 @@ func (c *command) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	switch name {
-	case "up":
-		if flags.NArg() > 0 {
-			return fmt.Errorf("up takes no arguments, not %q", flags.Args())
-		}
-		return c.up(ctx, *port, config)
-	case "preview":
-		if flags.NArg() > 0 {
-			return fmt.Errorf("preview takes no arguments, not %q", flags.Args())
-		}
+	switch {
+	case name == "trace" && flags.NArg() == 1 && from == "" && to == "":
+		return c.trace(ctx, config, request{method: method, path: flags.Arg(0)})
+	case name == "trace" && flags.NArg() == 0 && from != "" && to != "":
+		return c.trace(ctx, config, request{from: from, to: to})
+	case name == "trace":
+		return errors.New("trace takes a PATH such as /api/books, or -from and -to with the names of services")
+	case flags.NArg() > 0:
+		return fmt.Errorf("%s takes no arguments, not %q", name, flags.Args())
+	case name == "preview":
 		return c.preview(ctx, config)
 	}
-	switch {
-	case flags.NArg() == 1 && *from == "" && *to == "":
-		return c.trace(ctx, config, request{method: *method, path: flags.Arg(0)})
-	case flags.NArg() == 0 && *from != "" && *to != "":
-		return c.trace(ctx, config, request{from: *from, to: *to})
-	}
-	return errors.New("trace takes a PATH such as /api/books, or -from and -to with the names of services")
+	return c.up(ctx, port, config)
 }
 
 // findRoot returns the folder that has Pulumi.yaml, here or above.
@@ -160,26 +173,20 @@ func findRoot() (string, error) {
 	}
 }
 
-// open makes the stack, with nothing in it. Planned tasks are not started.
-func (c *command) open(ctx context.Context, config settings, planned bool, output, log io.Writer) (*engine.Engine, error) {
+// newEngine makes an empty stack.
+func (c *command) newEngine(ctx context.Context, config settings, display io.Writer) (*engine.Engine, error) {
 	cli, err := engine.FindCLI(ctx, c.root, c.stderr)
 	if err != nil {
 		return nil, err
 	}
-	apps := c.apps
-	if apps == "" {
-		apps = c.root
-	}
-	options := c.tasks
-	options.Planned = planned
 	return engine.New(ctx, engine.Options{
-		CLI: cli, Program: stack.Program{Services: c.services, Root: apps}.Deploy, Root: c.root, Apps: apps, Config: config,
-		Output: output, Log: log, Temp: c.temp, Tasks: options,
+		CLI: cli, Program: stack.Program{Services: c.services, Root: c.root}.Deploy, Root: c.root, Config: config,
+		Display: display, Temp: c.temp, Tasks: c.tasks,
 	})
 }
 
 func (c *command) preview(ctx context.Context, config settings) error {
-	e, err := c.open(ctx, config, true, c.stdout, nil)
+	e, err := c.newEngine(ctx, config, c.stdout)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"text/tabwriter"
 
 	"private-api/local/engine"
 	"private-api/trace"
@@ -30,13 +31,12 @@ func (c *command) trace(ctx context.Context, config settings, r request) error {
 		}
 	}
 	fmt.Fprintln(c.stderr, "Deploying the program, without its services.")
-	var display strings.Builder
-	e, err := c.open(ctx, config, true, &display, nil)
+	c.tasks.WithoutProcesses = true
+	e, err := c.newEngine(ctx, config, nil)
 	if err != nil {
 		return err
 	}
 	if _, _, err := e.Up(ctx); err != nil {
-		fmt.Fprint(c.stderr, display.String())
 		return errors.Join(err, e.Close())
 	}
 	var way *trace.Way
@@ -117,13 +117,11 @@ func between(e *engine.Engine, r request) (*trace.Way, error) {
 func render(title string, way *trace.Way) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", title)
-	kind, name := 0, 0
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, hop := range way.Hops {
-		kind, name = max(kind, len(hop.Kind)), max(name, len(hop.Resource))
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", hop.Kind, hop.Resource, hop.Detail)
 	}
-	for _, hop := range way.Hops {
-		fmt.Fprintf(&b, "  %-*s  %-*s  %s\n", kind, hop.Kind, name, hop.Resource, hop.Detail)
-	}
+	table.Flush()
 	switch {
 	case way.Stop == nil:
 		fmt.Fprintf(&b, "\narrives\n")

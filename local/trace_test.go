@@ -16,9 +16,9 @@ import (
 	"private-api/trace"
 )
 
-// three are the stack's services and one more, which only book may call.
+// three services, the last of which only book may call.
 func three() []producer.Service {
-	return append(stack.Services(), producer.Service{
+	return append(mocked.Services(), producer.Service{
 		Name: "review", Path: "/api/reviews", Priority: 300, AllowFrom: []string{"book"},
 		Image: "example.com/review@sha256:" + strings.Repeat("ab", 32),
 	})
@@ -28,7 +28,7 @@ func three() []producer.Service {
 func planned(t *testing.T, services []producer.Service, config map[string]string) *engine.Engine {
 	t.Helper()
 	set := mocked.Deploy(t, stack.Program{Services: services}, config)
-	return &engine.Engine{Set: set, Runner: mocked.Start(t, set, "", tasks.Options{Planned: true})}
+	return &engine.Engine{Set: set, Runner: mocked.Start(t, set, "", tasks.Options{WithoutProcesses: true})}
 }
 
 func follow(t *testing.T, e *engine.Engine, r request) *trace.Way {
@@ -147,7 +147,7 @@ func TestWhereARequestStops(t *testing.T) {
 		"aws:lb/targetGroup:TargetGroup":           "producer-book forwards to a target group that is not there",
 		trace.ServiceType:                          "the target group has no targets",
 	} {
-		e := planned(t, nil, nil)
+		e := planned(t, mocked.Services(), nil)
 		for _, r := range e.Set.Of(typ) {
 			e.Set.Remove(r.Type, r.ID, r.Outputs)
 			if typ == trace.ServiceType {

@@ -6,81 +6,122 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"private-api/local/engine"
 	"private-api/local/gateway"
 )
 
-// destroyLimit bounds the destroy at the end, after which everything is ended without it.
-const destroyLimit = 2 * time.Minute
+// destroyTimeout bounds the destroy at the end, after which everything is ended without it.
+const destroyTimeout = 2 * time.Minute
 
-// up brings the stack up and serves until ctx ends.
+// up brings the stack up, serves it until ctx ends, and destroys it.
 func (c *command) up(ctx context.Context, port int, config settings) (err error) {
 	// First of all, as it is the cheapest to fail.
 	listener, err := net.Listen("tcp", fmt.Sprintf("localhost:%d", port))
 	if err != nil {
-		return fmt.Errorf("%w; choose another with -port", err)
+		return fmt.Errorf("%w; choose another port: make local PORT=8081, or -port 8081", err)
 	}
 	defer listener.Close()
-	e, err := c.open(ctx, config, false, c.stdout, c.stdout)
+	defer takeTerminal()()
+	output := newOutput(c.stdout)
+	defer output.Close()
+	c.stdout = output
+	c.tasks.Log = c.showLog
+	var display io.Writer
+	if c.verbose {
+		display = c.stdout
+	}
+	fmt.Fprintln(c.stdout, "Bringing up the stack on this machine. It takes about 10 seconds, the first time longer.")
+	e, err := c.newEngine(ctx, config, display)
 	if err != nil {
-		return interrupted(ctx, err)
+		return unlessInterrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 
 	server := &http.Server{Handler: &gateway.Handler{Set: e.Set, Runner: e.Runner}, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
-	serving := make(chan struct{})
-	go func() { served <- server.Serve(listener); close(serving) }()
+	go func() { served <- server.Serve(listener); close(served) }()
 	url := fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 
-	outputs, _, err := e.Up(ctx)
+	err = c.deploy(ctx, url, e)
 	if err == nil {
-		c.announce(url, outputs)
-		if c.ready != nil {
-			c.ready(url, e)
+		if c.serving != nil {
+			c.serving(url, e)
 		}
-		err = c.serve(ctx, url, e, served)
+		err = c.deployOnEnter(ctx, url, e, served)
 	}
 	server.Close()
-	<-serving
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), destroyLimit)
+	for range served {
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), destroyTimeout)
 	defer cancel()
 	limit, stop := signal.NotifyContext(limit, os.Interrupt)
 	defer stop()
 	if e.Set.Len() > 0 {
-		fmt.Fprintln(c.stdout, "\nDestroying the stack. Ctrl-C again: end without.")
+		fmt.Fprintln(c.stdout, "\nDestroying the stack. Press Ctrl-C again to quit without destroying.")
 	}
-	return errors.Join(interrupted(ctx, err), e.Destroy(limit))
+	changes, destroyErr := e.Destroy(limit)
+	if destroyErr == nil && len(changes) > 0 {
+		fmt.Fprintf(c.stdout, "Destroyed %d resources.\n", len(changes))
+	}
+	return errors.Join(unlessInterrupted(ctx, err), destroyErr)
 }
 
-// interrupted drops an error that Ctrl-C caused.
-func interrupted(ctx context.Context, err error) error {
+// unlessInterrupted drops an error that Ctrl-C caused.
+func unlessInterrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// serve does another up at each Enter, until ctx ends. An up that fails leaves what ran before.
-func (c *command) serve(ctx context.Context, url string, e *engine.Engine, served <-chan error) error {
-	enter := make(chan struct{})
+// deploy does an up, and prints what changed and where the services answer.
+func (c *command) deploy(ctx context.Context, url string, e *engine.Engine) error {
+	start := time.Now()
+	outputs, changes, err := e.Up(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "\nUp in %v: %s", time.Since(start).Round(100*time.Millisecond), changesTable(changes))
+	if c.verbose {
+		for _, name := range slices.Sorted(maps.Keys(outputs)) {
+			text, err := json.MarshalIndent(outputs[name].Value, "    ", "  ")
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.stdout, "    %s: %s\n", name, text)
+		}
+	}
+	fmt.Fprintln(c.stdout)
+	endpoint, _ := outputs["apiEndpoint"].Value.(string)
+	urls, _ := outputs["serviceUrls"].Value.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(urls)) {
+		fmt.Fprintf(c.stdout, "  curl %s%s\n", url, strings.TrimPrefix(fmt.Sprint(urls[name]), endpoint))
+	}
+	fmt.Fprintln(c.stdout, "\nPress Enter after a change in apps/, or Ctrl-C to destroy the stack and quit.")
+	return nil
+}
+
+// deployOnEnter does another up at each Enter, until ctx ends. An up that fails leaves what ran before.
+func (c *command) deployOnEnter(ctx context.Context, url string, e *engine.Engine, served <-chan error) error {
+	started := time.Now()
+	enter := make(chan struct{}, 1) // more during an up count as one
 	go func() {
 		for scanner := bufio.NewScanner(c.stdin); scanner.Scan(); {
 			select {
 			case enter <- struct{}{}:
-			case <-ctx.Done():
-				return
+			default:
 			}
 		}
 	}()
@@ -92,35 +133,33 @@ func (c *command) serve(ctx context.Context, url string, e *engine.Engine, serve
 			return err
 		case <-enter:
 		}
-		outputs, _, err := e.Up(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			fmt.Fprintf(c.stdout, "\n%v. What ran before goes on. Enter: another up. Ctrl-C: destroy and end.\n", err)
-		default:
-			c.announce(url, outputs)
+		if file := changedProgram(c.root, started); file != "" {
+			fmt.Fprintf(c.stdout, "\n%s has changed. That takes a restart: press Ctrl-C, then run make local again.\n", file)
+		}
+		fmt.Fprintln(c.stdout, "\nBringing up what has changed in apps/.")
+		if err := c.deploy(ctx, url, e); err != nil && ctx.Err() == nil {
+			fmt.Fprintf(c.stdout, "\n%v\n\nWhat ran before goes on. Press Enter to try again, or Ctrl-C to destroy the stack and quit.\n", err)
 		}
 	}
 }
 
-// announce prints the outputs and where the services answer.
-func (c *command) announce(url string, outputs auto.OutputMap) {
-	fmt.Fprintln(c.stdout, "\nOutputs of the stack:")
-	for _, name := range slices.Sorted(maps.Keys(outputs)) {
-		text, err := json.MarshalIndent(outputs[name].Value, "    ", "  ")
-		if err != nil {
-			text = []byte(err.Error())
+// changedProgram returns a file of the program, outside apps/, that is newer than a time; "" if there is none.
+func changedProgram(root string, than time.Time) (file string) {
+	filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(root, path)
+		switch {
+		case err != nil:
+			return nil
+		case entry.IsDir() && (name == "apps" || strings.HasPrefix(name, ".") && name != "."):
+			return filepath.SkipDir
+		case name != "Pulumi.yaml" && (filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go")):
+			return nil
 		}
-		fmt.Fprintf(c.stdout, "    %s: %s\n", name, text)
-	}
-	fmt.Fprintf(c.stdout, "\nThe HTTP API is on this machine:\n")
-	endpoint, _ := outputs["apiEndpoint"].Value.(string)
-	urls, _ := outputs["serviceUrls"].Value.(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(urls)) {
-		if service, ok := urls[name].(string); ok {
-			fmt.Fprintf(c.stdout, "    curl %s%s\n", url, strings.TrimPrefix(service, endpoint))
+		if info, err := entry.Info(); err == nil && info.ModTime().After(than) {
+			file = name
+			return filepath.SkipAll
 		}
-	}
-	fmt.Fprintln(c.stdout, "Enter: another up, after a change in apps/. Ctrl-C: destroy and end.")
+		return nil
+	})
+	return file
 }

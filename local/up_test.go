@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -97,9 +98,9 @@ func prepare(t *testing.T, on map[string]func(*session)) *session {
 		s.on[text] = func() { call(s) }
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: mocked.Root(t), apps: root, temp: t.TempDir(),
-		tasks: tasks.Options{Patience: 10 * time.Second}}
-	s.ready = func(url string, e *engine.Engine) {
+	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: root, temp: t.TempDir(),
+		tasks: tasks.Options{HealthyTimeout: 10 * time.Second}}
+	s.serving = func(url string, e *engine.Engine) {
 		s.url, s.engine = url, e
 		close(s.served)
 	}
@@ -253,25 +254,51 @@ func (s *session) checkNothingLeft(t *testing.T, goroutines map[string]string) {
 	t.Errorf("%d goroutines left:\n%s", len(left), strings.Join(left, "\n\n"))
 }
 
+// otherAddresses returns the addresses of this machine that the network sees.
+func otherAddresses(t *testing.T) (addresses []string) {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() {
+			addresses = append(addresses, ip.IP.String())
+		}
+	}
+	return addresses
+}
+
 func TestUp(t *testing.T) {
 	s := prepare(t, nil)
 	s.begin(t)
 	s.await(t)
-	if status, body := s.get(t, "/api/books"); status != 200 || !strings.HasPrefix(body, `[{"id":1`) {
+	if status, body := s.get(t, "/api/books"); status != 200 || !strings.HasPrefix(body, "[{") {
 		t.Errorf("GET /api/books: %d %s", status, body)
 	}
 	if status, body := s.get(t, "/api/echo/"); status != 200 {
 		t.Errorf("GET /api/echo/: %d %s", status, body)
 	}
-	for _, shown := range []string{"apiEndpoint: ", "curl " + s.url + "/api/books\n", "curl " + s.url + "/api/echo\n"} {
+	for _, shown := range []string{"curl " + s.url + "/api/books\n", "curl " + s.url + "/api/echo\n"} {
 		if !strings.Contains(s.String(), shown) {
 			t.Errorf("%q is not shown", shown)
+		}
+	}
+	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
+		picked := s.engine.Runner.Pick(group.Outputs.Text("arn"))
+		picked.Done()
+		for _, address := range otherAddresses(t) {
+			_, port, _ := net.SplitHostPort(picked.Address)
+			if connection, err := net.Dial("tcp", net.JoinHostPort(address, port)); err == nil {
+				connection.Close()
+				t.Errorf("%s listens on %s", group.Name, address)
+			}
 		}
 	}
 	processes := fmt.Sprint(s.engine.Runner.Processes())
 
 	// Nothing to do: nothing done.
-	if text := s.up(t, "Enter: another up"); !strings.Contains(text, "unchanged") || strings.Contains(text, "updated") || strings.Contains(text, "created") {
+	if text := s.up(t, "Press Enter"); !strings.Contains(text, "nothing changed.\n") {
 		t.Errorf("an up without changes shows\n%s", text)
 	}
 	if after := fmt.Sprint(s.engine.Runner.Processes()); len(after) != len(processes) {
@@ -281,12 +308,12 @@ func TestUp(t *testing.T) {
 	// A change of one service: that one's image, task definition and service, and nothing else.
 	_, author := s.get(t, "/api/authors/health")
 	_, book := s.get(t, "/api/books/health")
-	file := filepath.Join(s.apps, "apps", "book", "books.json")
+	file := filepath.Join(s.root, "apps", "book", "books.json")
 	if err := os.WriteFile(file, []byte(`[{"id":"new"}]`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var text string
-	_, failed := mocked.Load(s.url+"/api/books", func() { text = s.up(t, "Enter: another up") })
+	_, failed := mocked.Load(s.url+"/api/books", func() { text = s.up(t, "Press Enter") })
 	if len(failed) > 0 {
 		t.Errorf("during the up, %d requests failed: %q", len(failed), failed[:min(5, len(failed))])
 	}
@@ -299,28 +326,25 @@ func TestUp(t *testing.T) {
 	if _, body := s.get(t, "/api/authors/health"); body != author {
 		t.Errorf("a change of book made author %s of %s", body, author)
 	}
-	for line := range strings.Lines(text) {
-		step, what, _ := strings.Cut(strings.TrimSpace(line), "  ") // as in "~  aws:ecs:Service producer-book updated (0.5s)"
-		if strings.ContainsAny(step, "~+-") && len(step) <= 2 && !strings.Contains(what, " producer-book ") {
-			t.Errorf("a change of book does: %s", line)
-		}
+	if !strings.Contains(text, ": 1 replaced, 2 updated.\n  producer-book  Image updated, TaskDefinition replaced, Service updated\n\n") {
+		t.Errorf("a change of book shows\n%s", text)
 	}
 
 	// A change that does not compile, and one that never gets healthy: what ran before goes on.
-	source := filepath.Join(s.apps, "apps", "book", "main.go")
+	source := filepath.Join(s.root, "apps", "book", "main.go")
 	good, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for broken, reason := range map[string]string{
-		"package main\nfunc main() { nonsense() }":                           "undefined: nonsense",
+		"package main\nfunc main() { nonsense() }":                           "\napps/book/main.go:2:15: undefined: nonsense",
 		"package main\nimport `time`\nfunc main() { time.Sleep(time.Hour) }": "not within 10s: health check /api/books/health: ",
 		"package main\nfunc main() { println(`no way`) }":                    "its log ends with",
 	} {
 		if err := os.WriteFile(source, []byte(broken), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if text := s.up(t, "What ran before goes on."); !strings.Contains(text, reason) {
+		if text := s.up(t, "What ran before goes on. Press Enter"); !strings.Contains(text, reason) {
 			t.Errorf("%q is not among the reasons\n%s", reason, text)
 		}
 		if status, body := s.get(t, "/api/books"); status != 200 || body != `[{"id":"new"}]` {
@@ -330,13 +354,13 @@ func TestUp(t *testing.T) {
 	if err := os.WriteFile(source, good, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.up(t, "Enter: another up")
+	s.up(t, "Press Enter")
 
 	// A change of the configuration.
 	if err := s.engine.Configure(context.Background(), map[string]string{"desiredCount": "1", "spot": "true", "availabilityZones": `["us-west-2a","us-west-2b"]`}); err != nil {
 		t.Fatal(err)
 	}
-	if text := s.up(t, "Enter: another up"); strings.Contains(text, "replaced") {
+	if text := s.up(t, "Press Enter"); strings.Contains(text, "replaced") {
 		t.Errorf("another count and Spot replace:\n%s", text)
 	}
 	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
@@ -344,11 +368,21 @@ func TestUp(t *testing.T) {
 			t.Errorf("%s has %d targets, %d healthy, want 1", group.Name, all, healthy)
 		}
 	}
+	// Many Enters make one more up. A change of the program itself takes a restart.
+	if err := os.Chtimes(filepath.Join(s.root, "Pulumi.yaml"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	before := len(s.String())
+	fmt.Fprint(s.enter, "\n\n\n\n\n\n")
+	s.up(t, "Press Enter")
 	s.cancel()
 	if err := s.end(t); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
 	}
-	if !strings.Contains(s.String(), "The resources in the stack have been deleted") || s.engine.Set.Len() > 0 {
+	if text := s.String()[before:]; strings.Count(text, "Bringing up") > 3 || !strings.Contains(text, "\nPulumi.yaml has changed. That takes a restart") {
+		t.Errorf("many Enters, after a change of Pulumi.yaml, show\n%s", text)
+	}
+	if !regexp.MustCompile(`\nDestroyed \d\d+ resources.\n$`).MatchString(s.String()) || s.engine.Set.Len() > 0 {
 		t.Errorf("%d resources are left", s.engine.Set.Len())
 	}
 }
@@ -368,7 +402,7 @@ func TestInterrupt(t *testing.T) {
 			if shown == "" {
 				s.cancel()
 			}
-			s.begin(t)
+			s.begin(t, "-v")
 			if err := s.end(t); err != nil {
 				t.Errorf("error: %v", err)
 			}
@@ -379,7 +413,7 @@ func TestInterrupt(t *testing.T) {
 // A second Ctrl-C ends the destroy, and still leaves nothing.
 func TestInterruptTheDestroy(t *testing.T) {
 	s := prepare(t, map[string]func(*session){" deleting (": func(*session) { syscall.Kill(os.Getpid(), syscall.SIGINT) }})
-	s.begin(t)
+	s.begin(t, "-v")
 	s.await(t)
 	s.cancel()
 	if err := s.end(t); err == nil || err.Error() != "destroy was interrupted" {
@@ -395,28 +429,28 @@ func TestUpRefuses(t *testing.T) {
 	defer taken.Close()
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
 	for name, test := range map[string]struct {
-		args         []string
-		spoil        string // file in apps/ that is made nonsense, or what is behind the equals sign
-		error, shown string
+		args  []string
+		spoil string // file in apps/ that is made nonsense, or what is behind the equals sign
+		error string
 	}{
-		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another with -port", ""},
-		"does not compile": {nil, "author/main.go", "up failed", "author/main.go:1:1"},
-		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", "up failed", "tunnel"},
+		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
+		"does not compile": {nil, "author/main.go", "\napps/author/main.go:1:1: "},
+		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", "up failed: the configuration of stack local was refused, and nothing was changed:\negress: \"tunnel\""},
 		// The program's error hook says which service and image, besides what the provider says.
-		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "up failed", "service author: the tasks of image sha256:"},
-		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "up failed", "was not built here"},
+		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "up failed: service author: the tasks of image sha256:"},
+		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "was not built here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := prepare(t, nil)
 			if test.spoil != "" {
 				file, text, _ := strings.Cut(test.spoil, "=")
-				if err := os.WriteFile(filepath.Join(s.apps, "apps", file), []byte(cmp.Or(text, "nonsense")), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(s.root, "apps", file), []byte(cmp.Or(text, "nonsense")), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
 			s.begin(t, test.args...)
-			if err := s.end(t); err == nil || !strings.Contains(err.Error(), test.error) || !strings.Contains(s.String(), test.shown) {
-				t.Errorf("error is %v, want %q, and %q shown", err, test.error, test.shown)
+			if err := s.end(t); err == nil || !strings.Contains(err.Error(), test.error) {
+				t.Errorf("error is %v, want %q", err, test.error)
 			}
 		})
 	}

@@ -14,33 +14,32 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"golang.org/x/term"
 
 	"private-api/local/plugins"
 	"private-api/local/tasks"
 	"private-api/trace"
 )
 
-const (
-	project   = "private-api"
-	stackName = "local"
-)
+const stackName = "local"
 
 // Options of an engine.
 type Options struct {
 	CLI     auto.PulumiCommand
 	Program pulumi.RunFunc
-	Root    string            // of the repository
-	Apps    string            // folder that holds apps/: the one that build contexts count from
+	Root    string            // of the repository; relative paths of build contexts count from it
 	Config  map[string]string // by key; without a namespace, the project's
-	Output  io.Writer         // Pulumi's usual display; nil: none
-	Log     io.Writer         // what the services write; nil: nowhere
+	Display io.Writer         // takes all that Pulumi shows; nil: nothing does
 	Temp    string            // folder for everything that is made; "": the system's
-	Tasks   tasks.Options     // Folder and Log are set here
+	Tasks   tasks.Options     // Folder is set here
 }
 
 // Engine is one stack and the cloud that it is deployed to.
@@ -48,28 +47,33 @@ type Engine struct {
 	Set    *trace.Set
 	Runner *tasks.Runner
 
-	folder  string
+	root    string
+	project string
+	folder  *os.File // locked
 	servers *plugins.Servers
 	stack   auto.Stack
-	output  io.Writer
+	display []io.Writer
 }
 
-// New makes an empty stack. Close removes it and everything that came of it.
+// New makes an empty stack, whose tasks stop when ctx ends. Close removes it and everything that came of it.
 func New(ctx context.Context, o Options) (engine *Engine, err error) {
-	folder, err := os.MkdirTemp(o.Temp, "private-api-")
+	folder, err := makeFolder(o.Temp)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &trace.Set{}, folder: folder, output: o.Output}
-	o.Tasks.Folder, o.Tasks.Log = filepath.Join(folder, "programs"), o.Log
-	e.Runner = tasks.New(e.Set, o.Tasks)
+	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root}
+	if o.Display != nil {
+		e.display = []io.Writer{o.Display}
+	}
+	o.Tasks.Folder = filepath.Join(folder.Name(), programs)
+	e.Runner = tasks.New(ctx, e.Set, o.Tasks)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
 		}
 	}()
-	work := filepath.Join(folder, "project")
-	for _, dir := range []string{work, o.Tasks.Folder, filepath.Join(folder, "state"), filepath.Join(folder, "home")} {
+	work, state, home := filepath.Join(folder.Name(), "project"), filepath.Join(folder.Name(), "state"), filepath.Join(folder.Name(), "home")
+	for _, dir := range []string{o.Tasks.Folder, work, state, home} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return nil, err
 		}
@@ -82,15 +86,20 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err := os.WriteFile(filepath.Join(work, "Pulumi.yaml"), settings, 0o644); err != nil {
 		return nil, err
 	}
-	if e.servers, err = plugins.Serve(e.Set, e.Runner, o.Apps); err != nil {
+	project, err := workspace.LoadProject(filepath.Join(work, "Pulumi.yaml"))
+	if err != nil {
 		return nil, err
 	}
-	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, project, o.Program, auto.WorkDir(work), auto.Pulumi(o.CLI), auto.EnvVars(map[string]string{
-		"PULUMI_BACKEND_URL":                          "file://" + filepath.ToSlash(filepath.Join(folder, "state")),
+	e.project = string(project.Name)
+	if e.servers, err = plugins.Serve(e.Set, e.Runner, o.Root); err != nil {
+		return nil, err
+	}
+	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, e.project, o.Program, auto.WorkDir(work), auto.Pulumi(o.CLI), auto.EnvVars(map[string]string{
+		"PULUMI_BACKEND_URL":                          "file://" + filepath.ToSlash(state),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(),
 		"PULUMI_DEBUG_PROVIDERS":                      e.servers.Attach,
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		"PULUMI_HOME":                                 filepath.Join(folder, "home"),
+		"PULUMI_HOME":                                 home,
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 	}))
 	if err != nil {
@@ -111,7 +120,7 @@ func (e *Engine) Configure(ctx context.Context, values map[string]string) error 
 	settings.Config[config.MustMakeKey("pulumi", "disable-default-providers")] = config.NewObjectValue(`["aws"]`)
 	for name, text := range values {
 		if !strings.Contains(name, ":") {
-			name = project + ":" + name
+			name = e.project + ":" + name
 		}
 		key, err := config.ParseKey(name)
 		if err != nil {
@@ -131,70 +140,49 @@ func (e *Engine) Configure(ctx context.Context, values map[string]string) error 
 	return nil
 }
 
-// streams are where the display goes.
-func (e *Engine) streams() []io.Writer {
-	if e.output == nil {
-		return nil
-	}
-	return []io.Writer{e.output}
-}
-
 // color is "always" where a person sees the display: the engine itself sees a pipe.
 func (e *Engine) color() string {
-	if file, ok := e.output.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if len(e.display) > 0 && os.Getenv("NO_COLOR") == "" {
+		if file, ok := e.display[0].(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			return "always"
 		}
 	}
 	return "never"
 }
 
-// Up deploys the program. The outputs are those of the stack; changes counts the resources by what was done.
-func (e *Engine) Up(ctx context.Context) (outputs auto.OutputMap, changes map[string]int, err error) {
-	result, err := e.stack.Up(ctx, optup.ProgressStreams(e.streams()...), optup.ErrorProgressStreams(e.streams()...), optup.SuppressOutputs(), optup.Color(e.color()))
-	if err != nil {
-		return nil, nil, e.failure(ctx, "up", err)
-	}
-	if result.Summary.ResourceChanges != nil {
-		changes = *result.Summary.ResourceChanges
-	}
-	return result.Outputs, changes, nil
+// Up deploys the program, and says what changed.
+func (e *Engine) Up(ctx context.Context) (outputs auto.OutputMap, changes []Change, err error) {
+	changes, err = e.update(ctx, "up", func(stream chan<- events.EngineEvent) error {
+		result, err := e.stack.Up(ctx, optup.EventStreams(stream), optup.ProgressStreams(e.display...), optup.ErrorProgressStreams(e.display...), optup.SuppressOutputs())
+		outputs = result.Outputs
+		return err
+	})
+	return outputs, changes, err
 }
 
 // Preview says what Up would do.
 func (e *Engine) Preview(ctx context.Context) error {
-	_, err := e.stack.Preview(ctx, optpreview.ProgressStreams(e.streams()...), optpreview.ErrorProgressStreams(e.streams()...), optpreview.Color(e.color()))
-	if err != nil {
-		return e.failure(ctx, "preview", err)
-	}
-	return nil
+	_, err := e.update(ctx, "preview", func(stream chan<- events.EngineEvent) error {
+		_, err := e.stack.Preview(ctx, optpreview.EventStreams(stream), optpreview.ProgressStreams(e.display...), optpreview.ErrorProgressStreams(e.display...), optpreview.Color(e.color()))
+		return err
+	})
+	return err
 }
 
-// Destroy removes all resources, if there are any.
-func (e *Engine) Destroy(ctx context.Context) error {
-	e.Runner.Idle()
+// Destroy stops all tasks and removes all resources, if there are any.
+func (e *Engine) Destroy(ctx context.Context) (changes []Change, err error) {
+	e.Runner.Stop()
 	if e.Set.Len() == 0 {
-		return nil
+		return nil, nil
 	}
 	// An update that was cut off has left its lock. There is nobody else to have one.
-	if err := os.RemoveAll(filepath.Join(e.folder, "state", ".pulumi", "locks")); err != nil {
+	if err := os.RemoveAll(filepath.Join(e.folder.Name(), "state", ".pulumi", "locks")); err != nil {
+		return nil, err
+	}
+	return e.update(ctx, "destroy", func(stream chan<- events.EngineEvent) error {
+		_, err := e.stack.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ProgressStreams(e.display...), optdestroy.ErrorProgressStreams(e.display...))
 		return err
-	}
-	if _, err := e.stack.Destroy(ctx, optdestroy.ProgressStreams(e.streams()...), optdestroy.ErrorProgressStreams(e.streams()...), optdestroy.Color(e.color())); err != nil {
-		return e.failure(ctx, "destroy", err)
-	}
-	return nil
-}
-
-// failure says what the display has not said: the engine's own output is in it, if it was shown.
-func (e *Engine) failure(ctx context.Context, command string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%s was interrupted", command)
-	}
-	if e.output == nil {
-		return err
-	}
-	return fmt.Errorf("%s failed: see above", command)
+	})
 }
 
 // Close ends all tasks, whatever the state of the stack, and removes the folder.
@@ -205,5 +193,5 @@ func (e *Engine) Close() error {
 		err = e.servers.Close()
 	}
 	e.Runner.Close()
-	return errors.Join(err, os.RemoveAll(e.folder))
+	return errors.Join(err, os.RemoveAll(e.folder.Name()), e.folder.Close())
 }

@@ -215,7 +215,7 @@ func TestStops(t *testing.T) {
 	group := s.set.Of("aws:lb/targetGroup:TargetGroup")[1].Outputs.Text("arn") // author, book, echo
 	for _, service := range s.set.Of(trace.ServiceType) {
 		if service.Name == "producer-book" {
-			s.runner.Idle()
+			s.runner.Stop()
 			s.runner.Remove(service.ID)
 		}
 	}
@@ -352,7 +352,7 @@ func TestFailedDeploymentLeavesWhatRan(t *testing.T) {
 
 // ECS refuses a service whose target group no load balancer uses.
 func TestTargetGroupWithoutLoadBalancer(t *testing.T) {
-	s := startWith(t, nil, tasks.Options{Planned: true})
+	s := startWith(t, nil, tasks.Options{WithoutProcesses: true})
 	s.remove(t, "aws:lb/listenerRule:ListenerRule", "producer-book")
 	err := s.revise(t, "producer-book", "@sha256:", "@sha256:0")
 	if err == nil || !strings.Contains(err.Error(), "does not have an associated load balancer") {
@@ -363,7 +363,7 @@ func TestTargetGroupWithoutLoadBalancer(t *testing.T) {
 func TestNeverHealthy(t *testing.T) {
 	root, services := mocked.Apps(t)
 	set := mocked.Deploy(t, stack.Program{Services: services, Root: root}, nil)
-	runner := mocked.Start(t, set, root, tasks.Options{Patience: time.Second})
+	runner := mocked.Start(t, set, root, tasks.Options{HealthyTimeout: time.Second})
 	s := &running{set: set, runner: runner}
 	// The container port is not the one that the process is told.
 	err := s.revise(t, "producer-echo", `"name":"PORT","value":"8080"`, `"name":"PORT","value":"0"`)
@@ -397,7 +397,7 @@ func TestAuthorizationAndCORS(t *testing.T) {
 		"iam":                {map[string]string{"authorization": "iam"}, "GET", nil, 403, "", `{"message":"Forbidden"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := startWith(t, test.config, tasks.Options{Planned: true}) // none of these reaches a service
+			s := startWith(t, test.config, tasks.Options{WithoutProcesses: true}) // none of these reaches a service
 			response, body := s.do(t, test.method, "/api/echo/", test.header)
 			if response.StatusCode != test.status || response.Header.Get("Access-Control-Allow-Origin") != test.origin || !strings.Contains(body, test.body) {
 				t.Errorf("%s, headers %v: %s", response.Status, response.Header, body)

@@ -18,7 +18,7 @@ import (
 // connect serves the providers and returns a client of the one named.
 func connect(t *testing.T, name string, set *trace.Set) pulumirpc.ResourceProviderClient {
 	t.Helper()
-	runner := tasks.New(set, tasks.Options{Planned: true})
+	runner := tasks.New(t.Context(), set, tasks.Options{WithoutProcesses: true})
 	t.Cleanup(runner.Close)
 	servers, err := Serve(set, runner, t.TempDir())
 	if err != nil {

@@ -241,12 +241,6 @@ func (c *cloud) apply(ctx context.Context, in request, id string, outputs resour
 	return nil
 }
 
-// Cancel makes builds and deployments give up: the engine was interrupted.
-func (p *resources) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	p.runner.Interrupt()
-	return &emptypb.Empty{}, nil
-}
-
 // Read returns what was asked for: this cloud changes nothing by itself.
 func (p *resources) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil

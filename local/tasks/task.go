@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,26 +24,30 @@ import (
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 const defaultStopTimeout = 30
 
-// hurry is the time between SIGTERM and SIGKILL once no requests come any more.
-const hurry = 500 * time.Millisecond
+// lastStopTimeout takes its place once the runner is stopped.
+const lastStopTimeout = 500 * time.Millisecond
 
 // keptLines is how much of a task's log a failure quotes.
 const keptLines = 5
+
+// attributes of a task's process: a group of its own, as Ctrl-C in the terminal is for this program, which then stops tasks
+// in order.
+var attributes = syscall.SysProcAttr{Setpgid: true}
 
 // task is one process. It listens on a free port of this machine and pretends to have its container's.
 type task struct {
 	plan
 	port      int
-	command   *exec.Cmd // nil in a planned runner
+	command   *exec.Cmd // nil without processes
 	transport *http.Transport
 	underWay  sync.WaitGroup // requests
 
+	ctx         context.Context // until stop, or the end of the runner
+	stop        context.CancelFunc
 	healthy     atomic.Bool
-	steady      atomic.Bool // its deployment was successful: if it ends, another one starts
-	healthyOnce chan struct{}
-	stop        chan struct{} // closed: to be stopped
-	stopping    sync.Once
-	ended       chan struct{} // closed: the process has ended
+	healthyOnce chan struct{} // closed by the first health check that passes
+	steady      atomic.Bool   // its deployment was successful: if it ends, another one starts
+	ended       chan struct{} // closed with the end of the process
 
 	mutex  sync.Mutex
 	why    string   // last result of the health check
@@ -55,7 +58,6 @@ type task struct {
 // Picked is the target of one request.
 type Picked struct {
 	trace.Target
-	Healthy   bool
 	Reason    string // why it is not healthy
 	Address   string // where it really listens
 	Transport http.RoundTripper
@@ -64,15 +66,12 @@ type Picked struct {
 
 func (t *task) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(t.port)) }
 
-func (r *Runner) newTask(s *service, p plan) (*task, error) {
-	t := &task{
-		plan:        p,
-		healthyOnce: make(chan struct{}), stop: make(chan struct{}), ended: make(chan struct{}),
-		why: "no health check has passed yet",
-	}
-	if r.planned {
+func (r *Runner) startTask(s *service, p plan) (*task, error) {
+	t := &task{plan: p, healthyOnce: make(chan struct{}), ended: make(chan struct{}), why: "no health check has passed yet"}
+	t.ctx, t.stop = context.WithCancel(r.ctx)
+	if r.options.WithoutProcesses {
 		t.healthy.Store(true)
-		close(t.healthyOnce)
+		close(t.ended)
 		return t, nil
 	}
 	program, err := r.program(p.Image)
@@ -84,50 +83,52 @@ func (r *Runner) newTask(s *service, p plan) (*task, error) {
 	}
 	t.transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext}
 	t.command = exec.Command(program)
+	t.command.Env = []string{"HOST=127.0.0.1"} // nobody else on the network
 	for _, v := range p.Environment {
 		if v.Name == "PORT" && v.Value == strconv.Itoa(t.target.Port) {
 			v.Value = strconv.Itoa(t.port)
 		}
 		t.command.Env = append(t.command.Env, v.Name+"="+v.Value)
 	}
-	// A group of its own: Ctrl-C in the terminal reaches this program alone, which then stops tasks in order.
-	t.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	t.command.SysProcAttr = &attributes
 	output, err := t.command.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	t.command.Stderr = t.command.Stdout
-	if err := t.command.Start(); err != nil {
+	started := make(chan error)
+	r.starting <- func() { started <- t.command.Start() }
+	if err := <-started; err != nil {
 		return nil, err
 	}
 	r.group.Go(func() {
-		t.copyLog(output, r.log)
+		t.copyLog(output, r.options.Log)
 		t.mutex.Lock()
 		t.exit = t.command.Wait()
 		t.mutex.Unlock()
 		t.healthy.Store(false)
 		close(t.ended)
 	})
-	r.group.Go(func() { r.guard(s, t) })
-	r.group.Go(func() { r.check(t) })
+	r.group.Go(func() { r.superviseTask(s, t) })
+	r.group.Go(func() { r.checkHealth(t) })
 	return t, nil
 }
 
 // freePort asks the system for a port. Between this and the use of it, another program could take it; the task then
 // fails with that reason.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", ":0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-func (t *task) copyLog(from io.Reader, to io.Writer) {
+func (t *task) copyLog(from io.Reader, log func(service, line string)) {
 	scanner := bufio.NewScanner(from)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
-		fmt.Fprintf(to, "%s | %s\n", t.Name, scanner.Text())
+		log(t.Name, scanner.Text())
 		t.mutex.Lock()
 		t.latest = append(t.latest, scanner.Text())
 		t.latest = t.latest[max(0, len(t.latest)-keptLines):]
@@ -136,12 +137,12 @@ func (t *task) copyLog(from io.Reader, to io.Writer) {
 	io.Copy(io.Discard, from)
 }
 
-// guard ends the task in order when it is to be stopped, and starts another one when it ends of itself.
-func (r *Runner) guard(s *service, t *task) {
+// superviseTask ends a task in order when it is to be stopped, and starts another one when it ends of itself.
+func (r *Runner) superviseTask(s *service, t *task) {
+	defer t.stop()
 	defer t.transport.CloseIdleConnections()
 	select {
-	case <-t.stop:
-	case <-r.ctx.Done():
+	case <-t.ctx.Done():
 	case <-t.ended:
 		r.replace(s, t)
 		return
@@ -153,36 +154,29 @@ func (r *Runner) guard(s *service, t *task) {
 	select {
 	case <-finished:
 	case <-time.After(time.Duration(r.set.DeregistrationDelay(t.targetGroup)) * time.Second / Speed):
-	case <-r.idle.Done():
+	case <-r.ctx.Done():
 	}
 	t.command.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-t.ended:
-		return
 	case <-time.After(time.Duration(cmp.Or(t.StopTimeout, defaultStopTimeout)) * time.Second):
-	case <-r.idle.Done():
+	case <-r.ctx.Done():
 		select {
 		case <-t.ended:
-			return
-		case <-time.After(hurry):
+		case <-time.After(lastStopTimeout):
 		}
 	}
-	t.command.Process.Kill()
+	t.command.Process.Kill() // nothing if it has ended
 	<-t.ended
 }
 
 // replace keeps the service at its count.
 func (r *Runner) replace(s *service, t *task) {
-	r.mutex.Lock()
-	registered := slices.Contains(s.tasks, t)
-	r.mutex.Unlock()
-	if !registered || !t.steady.Load() {
+	if t.ctx.Err() != nil || !t.steady.Load() {
 		return // its deployment deals with it
 	}
-	fmt.Fprintf(r.log, "%s | a task ended, another one starts: %v\n", t.Name, t.failure())
-	r.mutex.Lock()
-	s.tasks = slices.DeleteFunc(s.tasks, func(o *task) bool { return o == t })
-	r.mutex.Unlock()
+	r.options.Log(t.Name, fmt.Sprintf("a task ended, another one starts: %v", t.failure()))
+	r.stopTasks(s, []*task{t})
 	select {
 	case <-time.After(time.Second): // no faster, if it ends again
 	case <-r.ctx.Done():
@@ -190,40 +184,35 @@ func (r *Runner) replace(s *service, t *task) {
 	}
 	s.deployment.Lock()
 	defer s.deployment.Unlock()
-	started, err := r.start(s, t.plan, 1)
+	started, err := r.startTasks(s, t.plan, 1)
 	if err != nil {
-		fmt.Fprintf(r.log, "%s | starting a task: %v\n", t.Name, err)
+		r.options.Log(t.Name, fmt.Sprintf("starting a task: %v", err))
 		return
 	}
 	started[0].steady.Store(true)
 }
 
-// check runs the health checks of the target group until the task is stopped. One that passes makes a new target
+// checkHealth runs the health checks of the target group until the task is stopped. One that passes makes a new target
 // healthy; after that it takes the thresholds of the group to change.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-func (r *Runner) check(t *task) {
+func (r *Runner) checkHealth(t *task) {
 	if t.targetGroup == "" {
 		t.healthy.Store(true)
 		close(t.healthyOnce)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.ctx)
-	defer cancel()
 	wait, passed, failed, once := 100*time.Millisecond, 0, 0, false
 	for {
 		select {
-		case <-t.stop:
-			t.healthy.Store(false)
+		case <-t.ctx.Done():
 			return
 		case <-t.ended:
-			return
-		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
 		settings, _ := r.set.HealthCheck(t.targetGroup)
 		wait = time.Duration(cmp.Or(settings.Number("interval"), 30)) * time.Second / Speed
-		err := r.probe(ctx, t, settings)
+		err := r.probe(t, settings)
 		t.mutex.Lock()
 		t.why = ""
 		if err != nil {
@@ -249,11 +238,11 @@ func (r *Runner) check(t *task) {
 }
 
 // probe is one health check. It takes the same way as a request: security groups can drop it.
-func (r *Runner) probe(ctx context.Context, t *task, settings trace.Values) error {
+func (r *Runner) probe(t *task, settings trace.Values) error {
 	if stop := r.set.Check(t.targetGroup, t.target); stop != nil {
 		return errors.New(stop.Reason)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(cmp.Or(settings.Number("timeout"), 5))*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, time.Duration(cmp.Or(settings.Number("timeout"), 5))*time.Second)
 	defer cancel()
 	path := cmp.Or(settings.Text("path"), "/")
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.address()+path, nil)

@@ -6,10 +6,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -25,96 +24,68 @@ const Speed = 60
 // Runner runs the services of one stack.
 type Runner struct {
 	set      *trace.Set
-	folder   string // for programs
-	log      io.Writer
-	patience time.Duration
-	planned  bool
+	options  Options
+	ctx      context.Context // until Stop
+	stop     context.CancelFunc
+	group    sync.WaitGroup // of all goroutines but the one that starts processes
+	starting chan func()    // what that one does
 
-	ctx      context.Context // until Close
-	cancel   context.CancelFunc
-	idle     context.Context // until Idle
-	makeIdle context.CancelFunc
-	group    sync.WaitGroup // of all goroutines
-
-	mutex     sync.Mutex
-	interrupt chan struct{}
-	programs  map[string]string   // by digest
-	services  map[string]*service // by ARN
-	turn      int
+	mutex    sync.Mutex
+	programs map[string]string   // by digest
+	services map[string]*service // by ARN
+	turn     int
 }
 
 // Options of a runner.
 type Options struct {
-	Folder   string        // for the programs that are built; the caller removes it
-	Log      io.Writer     // what the services write
-	Patience time.Duration // how long a deployment may take to become healthy; default 30 s
-	// Planned starts nothing: every task counts as running and healthy. For a proof about the program, not the services.
-	Planned bool
+	Folder         string                     // for the programs that are built; the caller removes it
+	Log            func(service, line string) // takes what the services write; default: nothing does
+	HealthyTimeout time.Duration              // how long a deployment may take to become healthy; default 30 s
+	// WithoutProcesses starts nothing: every task counts as running and healthy. It proves the program, not the services.
+	WithoutProcesses bool
 }
 
-// New returns a runner for what is deployed in set.
-func New(set *trace.Set, o Options) *Runner {
-	r := &Runner{
-		set: set, folder: o.Folder, log: &lines{to: o.Log}, patience: cmp.Or(o.Patience, 30*time.Second), planned: o.Planned,
-		interrupt: make(chan struct{}), programs: map[string]string{}, services: map[string]*service{},
+// New returns a runner for what is deployed in set. It stops when ctx ends.
+func New(ctx context.Context, set *trace.Set, o Options) *Runner {
+	o.HealthyTimeout = cmp.Or(o.HealthyTimeout, 30*time.Second)
+	if o.Log == nil {
+		o.Log = func(string, string) {}
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.idle, r.makeIdle = context.WithCancel(r.ctx)
+	r := &Runner{set: set, options: o, starting: make(chan func()), programs: map[string]string{}, services: map[string]*service{}}
+	r.ctx, r.stop = context.WithCancel(ctx)
+	go func() {
+		// One thread starts all processes and lives as long as they do: Linux ends a process with the thread that started it.
+		runtime.LockOSThread()
+		for start := range r.starting {
+			start()
+		}
+	}()
 	return r
 }
 
-// Idle says that no more requests come: tasks that are stopped need not wait for any.
-func (r *Runner) Idle() { r.makeIdle() }
-
-// Interrupt makes the builds and deployments under way fail, as if they had.
-func (r *Runner) Interrupt() {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	close(r.interrupt)
-	r.interrupt = make(chan struct{})
-}
-
-// interruptible returns a context that ends with ctx, at Interrupt and at Close.
-func (r *Runner) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	r.mutex.Lock()
-	interrupt := r.interrupt
-	r.mutex.Unlock()
-	r.group.Go(func() {
-		defer cancel()
-		select {
-		case <-ctx.Done():
-		case <-interrupt:
-		case <-r.ctx.Done():
-		}
-	})
-	return ctx, cancel
-}
-
-// Stop begins to end all tasks, and everything that waits. Requests under way are cut off: whatever sends them is closed
-// before.
-func (r *Runner) Stop() { r.cancel() }
+// Stop begins to end all tasks; builds and deployments under way fail. Requests under way are cut off, so whatever sends
+// them is closed before.
+func (r *Runner) Stop() { r.stop() }
 
 // Close stops the runner and waits until nothing is left of it.
 func (r *Runner) Close() {
-	r.Stop()
+	r.stop()
 	r.group.Wait()
+	close(r.starting)
 }
 
 // Build makes the program of an image, unless it is there.
 func (r *Runner) Build(ctx context.Context, image Image, digest string) error {
-	if r.planned {
-		return nil
-	}
 	r.mutex.Lock()
-	_, ok := r.programs[digest]
+	_, built := r.programs[digest]
 	r.mutex.Unlock()
-	if ok {
+	if built || r.options.WithoutProcesses {
 		return nil
 	}
-	ctx, cancel := r.interruptible(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	program := filepath.Join(r.folder, digest)
+	defer context.AfterFunc(r.ctx, cancel)()
+	program := filepath.Join(r.options.Folder, digest)
 	if err := image.build(ctx, program); err != nil {
 		return err
 	}
@@ -148,7 +119,7 @@ type service struct {
 }
 
 // Deploy brings a service to what its outputs say: new tasks start beside the old ones, and once all are healthy the old
-// ones are drained (minimum healthy 100 %, maximum 200 %). If they do not get there, the new ones are stopped, the old
+// ones are stopped (minimum healthy 100 %, maximum 200 %). If they do not get there, the new ones are stopped, the old
 // ones stay, and the error says why.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
 func (r *Runner) Deploy(ctx context.Context, arn, name string, outputs trace.Values) error {
@@ -165,23 +136,26 @@ func (r *Runner) Deploy(ctx context.Context, arn, name string, outputs trace.Val
 	r.mutex.Unlock()
 	s.deployment.Lock()
 	defer s.deployment.Unlock()
-	r.mutex.Lock()
-	old := slices.Clone(s.tasks)
-	r.mutex.Unlock()
-
-	started, err := r.start(s, p, outputs.Number("desiredCount"))
+	old := r.registered(s)
+	started, err := r.startTasks(s, p, outputs.Number("desiredCount"))
 	if err == nil {
-		err = r.await(ctx, started)
+		err = r.awaitHealthy(ctx, started)
 	}
 	if err != nil {
-		r.drain(s, started)
+		r.stopTasks(s, started)
 		return fmt.Errorf("its tasks did not become healthy, what ran before goes on: %w", err)
 	}
 	for _, t := range started {
 		t.steady.Store(true)
 	}
-	r.drain(s, old)
+	r.stopTasks(s, old)
 	return nil
+}
+
+func (r *Runner) registered(s *service) []*task {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return slices.Clone(s.tasks)
 }
 
 // plan reads what the outputs of a service ask for.
@@ -219,7 +193,7 @@ func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 	return plan{c, targetGroup, target}, nil
 }
 
-// Remove ends a service.
+// Remove stops a service and waits for the end of its tasks.
 func (r *Runner) Remove(arn string) {
 	r.mutex.Lock()
 	s := r.services[arn]
@@ -230,21 +204,18 @@ func (r *Runner) Remove(arn string) {
 	}
 	s.deployment.Lock()
 	defer s.deployment.Unlock()
-	r.mutex.Lock()
-	all := slices.Clone(s.tasks)
-	r.mutex.Unlock()
-	for _, t := range r.drain(s, all) {
-		if t.command != nil {
-			<-t.ended
-		}
+	tasks := r.registered(s)
+	r.stopTasks(s, tasks)
+	for _, t := range tasks {
+		<-t.ended
 	}
 }
 
-// start makes n tasks and registers them. Those that did start are returned with the error too.
-func (r *Runner) start(s *service, p plan, n int) ([]*task, error) {
+// startTasks starts n tasks and registers them. Those that did start are returned with the error too.
+func (r *Runner) startTasks(s *service, p plan, n int) ([]*task, error) {
 	var started []*task
 	for range n {
-		t, err := r.newTask(s, p)
+		t, err := r.startTask(s, p)
 		if err != nil {
 			return started, err
 		}
@@ -256,21 +227,22 @@ func (r *Runner) start(s *service, p plan, n int) ([]*task, error) {
 	return started, nil
 }
 
-// await returns once all tasks are healthy.
-func (r *Runner) await(ctx context.Context, started []*task) error {
-	ctx, cancel := r.interruptible(ctx)
-	defer cancel()
-	limit := time.NewTimer(r.patience)
-	defer limit.Stop()
+// awaitHealthy returns once all tasks are healthy.
+func (r *Runner) awaitHealthy(ctx context.Context, started []*task) error {
+	if r.options.WithoutProcesses {
+		return nil
+	}
+	limit := time.After(r.options.HealthyTimeout)
 	for _, t := range started {
 		select {
 		case <-t.healthyOnce:
 		case <-t.ended:
-			return t.failure()
-		case <-limit.C:
-			return fmt.Errorf("not within %v: %w", r.patience, t.failure())
+		case <-limit:
+			return fmt.Errorf("not within %v: %w", r.options.HealthyTimeout, t.failure())
 		case <-ctx.Done():
-			return errors.New("interrupted")
+			return ctx.Err()
+		case <-r.ctx.Done():
+			return r.ctx.Err()
 		}
 	}
 	for _, t := range started {
@@ -283,16 +255,15 @@ func (r *Runner) await(ctx context.Context, started []*task) error {
 	return nil
 }
 
-// drain takes tasks out of the target group and stops them, without waiting: requests under way finish first.
+// stopTasks takes tasks out of the target group and stops them, without waiting: requests under way finish first.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
-func (r *Runner) drain(s *service, tasks []*task) []*task {
+func (r *Runner) stopTasks(s *service, tasks []*task) {
 	r.mutex.Lock()
 	s.tasks = slices.DeleteFunc(s.tasks, func(t *task) bool { return slices.Contains(tasks, t) })
 	r.mutex.Unlock()
 	for _, t := range tasks {
-		t.stopping.Do(func() { close(t.stop) })
+		t.stop()
 	}
-	return tasks
 }
 
 // Pick chooses the target of the next request, in turn; the caller ends its turn with Done. Where none is healthy, all
@@ -301,7 +272,28 @@ func (r *Runner) drain(s *service, tasks []*task) []*task {
 func (r *Runner) Pick(targetGroup string) *Picked {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	var all, healthy []*task
+	all, healthy := r.targets(targetGroup)
+	if len(healthy) > 0 {
+		all = healthy
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	r.turn++
+	t := all[r.turn%len(all)]
+	t.underWay.Add(1)
+	return &Picked{Target: t.target, Reason: t.reason(), Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
+}
+
+// Targets counts the registered tasks of a target group, and the healthy ones.
+func (r *Runner) Targets(targetGroup string) (all, healthy int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	tasks, healthyTasks := r.targets(targetGroup)
+	return len(tasks), len(healthyTasks)
+}
+
+func (r *Runner) targets(targetGroup string) (all, healthy []*task) {
 	for _, s := range r.services {
 		for _, t := range s.tasks {
 			if t.targetGroup != targetGroup {
@@ -310,37 +302,6 @@ func (r *Runner) Pick(targetGroup string) *Picked {
 			all = append(all, t)
 			if t.healthy.Load() {
 				healthy = append(healthy, t)
-			}
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	if len(healthy) == 0 {
-		return r.pick(all)
-	}
-	return r.pick(healthy)
-}
-
-func (r *Runner) pick(tasks []*task) *Picked {
-	r.turn++
-	t := tasks[r.turn%len(tasks)]
-	t.underWay.Add(1)
-	return &Picked{Target: t.target, Healthy: t.healthy.Load(), Reason: t.reason(), Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
-}
-
-// Targets counts the registered tasks of a target group, and the healthy ones.
-func (r *Runner) Targets(targetGroup string) (all, healthy int) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	for _, s := range r.services {
-		for _, t := range s.tasks {
-			if t.targetGroup != targetGroup {
-				continue
-			}
-			all++
-			if t.healthy.Load() {
-				healthy++
 			}
 		}
 	}
@@ -383,19 +344,4 @@ func (r *Runner) program(image string) (string, error) {
 		return "", fmt.Errorf("image %s was not built here, and there is no registry to pull it from", image)
 	}
 	return program, nil
-}
-
-// lines keeps the lines of several writers apart.
-type lines struct {
-	mutex sync.Mutex
-	to    io.Writer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if l.to == nil {
-		return len(p), nil
-	}
-	return l.to.Write(p)
 }

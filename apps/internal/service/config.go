@@ -15,6 +15,7 @@ const maxStop = 120 * time.Second
 
 // config is what the environment says; an empty variable counts as unset.
 type config struct {
+	host            string        // HOST, default all addresses of the machine: the one to listen on
 	port            int           // PORT, default 8080
 	version         string        // IMAGE_DIGEST, default "dev": the image that runs
 	logLevel        slog.Level    // LOG_LEVEL, default info; health checks are logged at debug
@@ -49,6 +50,7 @@ func loadConfig(getenv func(string) string) (config, error) {
 		refuse("LOG_LEVEL", "debug, info, warn or error")
 	}
 	c := config{
+		host:            getenv("HOST"),
 		port:            int(port),
 		version:         cmp.Or(getenv("IMAGE_DIGEST"), "dev"),
 		logLevel:        logLevel,

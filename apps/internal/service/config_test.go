@@ -26,6 +26,7 @@ func TestConfig(t *testing.T) {
 		"lowest port":        {"PORT", "1", func(c *config) { c.port = 1 }},
 		"highest port":       {"PORT", "65535", func(c *config) { c.port = 65535 }},
 		"version":            {"IMAGE_DIGEST", "sha256:4711", func(c *config) { c.version = "sha256:4711" }},
+		"host":               {"HOST", "127.0.0.1", func(c *config) { c.host = "127.0.0.1" }},
 		"debug":              {"LOG_LEVEL", "debug", func(c *config) { c.logLevel = slog.LevelDebug }},
 		"info":               {"LOG_LEVEL", "info", func(*config) {}},
 		"warn":               {"LOG_LEVEL", "warn", func(c *config) { c.logLevel = slog.LevelWarn }},

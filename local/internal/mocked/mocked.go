@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,21 +26,9 @@ import (
 )
 
 // Root is the repository's.
-func Root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no Pulumi.yaml above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
+func Root(testing.TB) string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
 // Deploy runs the program with a configuration, and returns what is deployed.
@@ -69,7 +58,7 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *trac
 func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Runner {
 	t.Helper()
 	o.Folder = t.TempDir()
-	runner := tasks.New(set, o)
+	runner := tasks.New(context.Background(), set, o)
 	t.Cleanup(runner.Close)
 	for _, image := range set.Of(fakeaws.Image) {
 		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@sha256:")
@@ -95,8 +84,13 @@ func JSON(t testing.TB, value any) string {
 	return string(text)
 }
 
-// Apps copies apps/ into a folder of its own and adds the service echo. It returns the folder that holds apps/, and the
-// services of the stack with the third one.
+// Services are two that do not change with those of the stack.
+func Services() []producer.Service {
+	return []producer.Service{{Name: "book", Path: "/api/books", Priority: 100}, {Name: "author", Path: "/api/authors", Priority: 200}}
+}
+
+// Apps copies apps/ and Pulumi.yaml into a folder of its own and adds the service echo. It returns that folder, and
+// services whose code is in it.
 func Apps(t testing.TB) (root string, services []producer.Service) {
 	t.Helper()
 	root = t.TempDir()
@@ -106,7 +100,14 @@ func Apps(t testing.TB) (root string, services []producer.Service) {
 			t.Fatal(err)
 		}
 	}
-	return root, append(stack.Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
+	settings, err := os.ReadFile(filepath.Join(from, "Pulumi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "Pulumi.yaml"), settings, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return root, append(Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
 }
 
 // Load sends GET requests to url while something happens, and returns how many there were and what was not answered with

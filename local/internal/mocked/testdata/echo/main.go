@@ -35,7 +35,7 @@ func main() {
 			"environment": strings.Join(os.Environ(), "\n"),
 		})
 	})
-	server := &http.Server{Addr: ":" + os.Getenv("PORT")}
+	server := &http.Server{Addr: os.Getenv("HOST") + ":" + os.Getenv("PORT")}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go func() {

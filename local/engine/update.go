@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// Change is what an update did to a resource.
+type Change struct {
+	Component string // name of the component that it belongs to
+	Type      string // such as TaskDefinition
+	Done      string // created, updated, replaced or deleted
+}
+
+// done says what a step has done. Other steps change nothing, or are a part of these.
+var done = map[apitype.OpType]string{
+	apitype.OpCreate: "created", apitype.OpUpdate: "updated", apitype.OpCreateReplacement: "replaced", apitype.OpDelete: "deleted",
+}
+
+// update runs a command of Pulumi. It returns what that changed, and an error with the reasons that the engine gave.
+func (e *Engine) update(ctx context.Context, name string, command func(chan<- events.EngineEvent) error) ([]Change, error) {
+	var changes []Change
+	var reasons []string
+	resources := states{}
+	stream, returned, collected := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(collected)
+		for {
+			var event events.EngineEvent
+			open := true
+			select {
+			case event, open = <-stream:
+			case <-returned: // a CLI that fails early does not open the stream, and nobody closes it
+				return
+			}
+			if !open {
+				return
+			}
+			if step := event.ResourcePreEvent; step != nil {
+				resources[step.Metadata.URN] = stateOf(step.Metadata)
+			}
+			if step := event.ResOutputsEvent; step != nil {
+				if state := stateOf(step.Metadata); done[step.Metadata.Op] != "" && state.Custom && !strings.HasPrefix(state.Type, "pulumi:") {
+					changes = append(changes, Change{Component: resources.component(state), Type: string(resource.URN(state.URN).Type().Name()), Done: done[step.Metadata.Op]})
+				}
+			}
+			if d := event.DiagnosticEvent; d != nil && d.Severity == "error" {
+				if reason := e.reason(d.Message); reason != "" && !slices.Contains(reasons, reason) {
+					reasons = append(reasons, reason)
+				}
+			}
+		}
+	}()
+	err := command(stream)
+	close(returned)
+	<-collected
+	switch {
+	case err == nil:
+		return changes, nil
+	case ctx.Err() != nil:
+		return changes, fmt.Errorf("%s was interrupted", name)
+	case len(reasons) > 0:
+		err = errors.New(strings.Join(reasons, "\n"))
+	}
+	return changes, fmt.Errorf("%s failed: %w", name, err)
+}
+
+// reason returns what a message of the engine says, "" if that is only a consequence of another reason.
+func (e *Engine) reason(message string) string {
+	text := strings.TrimSpace(strings.ReplaceAll(colors.Never.Colorize(message), e.root+string(filepath.Separator), ""))
+	if _, after, found := strings.Cut(text, "1 error occurred:\n\t* "); found {
+		text = after
+	}
+	if text == "update failed" || strings.Contains(text, "grpc: the client connection is closing") {
+		return ""
+	}
+	return text
+}
+
+// states of resources, by URN.
+type states map[string]*apitype.StepEventStateMetadata
+
+func stateOf(step apitype.StepEventMetadata) *apitype.StepEventStateMetadata {
+	return cmp.Or(step.New, step.Old)
+}
+
+// component returns the name of the component that a resource belongs to: its nearest ancestor that is one.
+func (s states) component(state *apitype.StepEventStateMetadata) string {
+	parent := state.Parent
+	for s[parent] != nil && s[parent].Custom {
+		parent = s[parent].Parent
+	}
+	return resource.URN(parent).Name()
+}
