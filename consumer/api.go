@@ -71,8 +71,7 @@ func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.A
 	if args.Authorization == AuthorizationNone || !args.CORS.enabled() {
 		return nil
 	}
-	// ANY catches the preflight too, which carries no credentials: without a
-	// route of its own it would be refused.
+	// ANY catches the preflight too, which carries no credentials: without a route of its own it would be refused.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 	_, err := apigatewayv2.NewRoute(ctx, name+"-preflight", &apigatewayv2.RouteArgs{
 		ApiId: api.ID(), RouteKey: pulumi.String("OPTIONS /{proxy+}"), Target: target, AuthorizationType: pulumi.String("NONE"),
@@ -126,8 +125,8 @@ func corsConfiguration(c *CORS) apigatewayv2.ApiCorsConfigurationPtrInput {
 	}
 }
 
-// accessLogFormat is one JSON object a request, with what it takes to say which
-// hop failed: the API, the authorizer, the link or the service.
+// accessLogFormat is one JSON object a request, with what it takes to say which hop failed: the API, the authorizer,
+// the link or the service.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 func accessLogFormat() (string, error) {
 	b, err := json.Marshal(map[string]string{

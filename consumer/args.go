@@ -9,8 +9,8 @@ import (
 	"private-api/internal/setting"
 )
 
-// Args says what to make. Start from DefaultArgs. Declare says what each
-// setting means and allows; the comments here give the units.
+// Args says what to make. Start from DefaultArgs. Declare says what each setting means and allows; the comments here
+// give the units.
 type Args struct {
 	Region, Profile    string
 	LogRetentionDays   int
@@ -56,8 +56,7 @@ const (
 	AuthorizationJWT  = "jwt"  // a bearer token of an issuer
 )
 
-// Bastion is the instance from which the API can be tried. It has no inbound
-// rule unless SSH is enabled.
+// Bastion is the instance from which the API can be tried. It has no inbound rule unless SSH is enabled.
 type Bastion struct {
 	Enabled           bool
 	VpcCidr           string
@@ -73,8 +72,8 @@ type SSH struct {
 
 func (s *SSH) enabled() bool { return s.KeyName != "" }
 
-// DefaultArgs has each setting at its default. VpcLinkID, ListenerArn, Services
-// and Bastion.AvailabilityZones have none.
+// DefaultArgs has each setting at its default. VpcLinkID, ListenerArn, Services and Bastion.AvailabilityZones have
+// none.
 func DefaultArgs() *Args {
 	a := &Args{}
 	setting.Defaults(a)
@@ -142,8 +141,8 @@ func isSSHRange(text string) bool {
 	return err == nil && prefix.Addr().Is4() && prefix == prefix.Masked() && prefix.Bits() >= widestSSH
 }
 
-// Validate returns what is wrong with the settings; nil if they are valid. What
-// comes from the producer or is looked up is for New to check.
+// Validate returns what is wrong with the settings; nil if they are valid. What comes from the producer or is looked up
+// is for New to check.
 func (a *Args) Validate() setting.Problems {
 	p := setting.Check(a)
 	if a.Authorization == AuthorizationJWT {

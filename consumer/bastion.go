@@ -178,8 +178,7 @@ func urlVariable(service string) string {
 	return strings.ToUpper(strings.ReplaceAll(service, "-", "_")) + "_API_URL"
 }
 
-// connectCommand opens a login shell. The plain session is a sh that reads no
-// profile, and so would not know the URLs.
+// connectCommand opens a login shell. The plain session is a sh that reads no profile, and so would not know the URLs.
 func connectCommand(args *Args, id pulumi.StringInput) pulumi.StringOutput {
 	profile := ""
 	if args.Profile != "" {

@@ -1,6 +1,5 @@
-// Package consumer makes the half of the stack that calls services: an HTTP API
-// that reaches a producer through its VPC link, and a VPC with a bastion from
-// which a person can try the API.
+// Package consumer makes the half of the stack that calls services: an HTTP API that reaches a producer through its VPC
+// link, and a VPC with a bastion from which a person can try the API.
 package consumer
 
 import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -16,8 +15,8 @@ type Consumer struct {
 	BastionPublicIP pulumi.StringOutput    // set if SSH is enabled
 }
 
-// New makes the consumer. It checks the arguments first; if one is refused, it
-// makes nothing, and the error holds every problem.
+// New makes the consumer. It checks the arguments first; if one is refused, it makes nothing, and the error holds every
+// problem.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Consumer, error) {
 	problems := append(args.Validate(), args.validateInputs()...)
 	if err := problems.Err(); err != nil {

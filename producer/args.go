@@ -15,8 +15,8 @@ import (
 	"private-api/internal/setting"
 )
 
-// Args says what to make. Start from DefaultArgs. Declare says what each
-// setting means and allows; the comments here give the units.
+// Args says what to make. Start from DefaultArgs. Declare says what each setting means and allows; the comments here
+// give the units.
 type Args struct {
 	Region, Profile  string
 	VpcCidr          string
@@ -58,9 +58,8 @@ const (
 	X86_64 = "x86_64"
 )
 
-// Service is one service: an image that answers HTTP below a path. A new one
-// takes one value of this type, and a folder of its name in apps/ or the digest
-// of an image that exists already.
+// Service is one service: an image that answers HTTP below a path. A new one takes one value of this type, and a folder
+// of its name in apps/ or the digest of an image that exists already.
 type Service struct {
 	Name     string // lower-case letters, digits and hyphens; names the Cloud Map entry and the folder in apps/
 	Path     string // what it answers, such as /api/books; the load balancer sends it Path and all that starts with it
@@ -84,8 +83,7 @@ func (s *Service) HealthPath() string { return s.Path + "/health" }
 // pathPattern is what the listener rule matches.
 func (s *Service) pathPattern() string { return s.Path + "*" }
 
-// DefaultArgs has each setting at its default. AvailabilityZones, Root and
-// Services have none.
+// DefaultArgs has each setting at its default. AvailabilityZones, Root and Services have none.
 func DefaultArgs() *Args {
 	a := &Args{}
 	setting.Defaults(a)
@@ -161,8 +159,7 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Var(s, &a.DeletionProtection, "deletionProtection", false, "Refuse to delete the load balancer and the image repositories", setting.InPlace)
 }
 
-// declare declares what the configuration may say about one service. What Go
-// says about it is the default.
+// declare declares what the configuration may say about one service. What Go says about it is the default.
 func (s *Service) declare(set *setting.Set, cpu setting.Allowed[int]) {
 	const rolling = "rolling deployment of that service"
 	setting.Var(set, &s.Image, "image", s.Image, "Image to run instead of building one", rolling,
@@ -185,15 +182,14 @@ var (
 // ownVariables are set by the program itself.
 var ownVariables = []string{"DRAIN_DELAY", "IMAGE_DIGEST", "PORT", "SHUTDOWN_TIMEOUT"}
 
-// maxServiceName is how long the name of a service of this producer may be: the
-// name of its target group must hold both, and Pulumi's suffix.
+// maxServiceName is how long the name of a service of this producer may be: the name of its target group must hold
+// both, and Pulumi's suffix.
 func maxServiceName(producer string) int {
 	return maxTargetGroupName - pulumiSuffix - len(producer) - 1
 }
 
-// Validate returns what is wrong with the arguments of a producer of that name
-// in so many zones; nil if they are valid. The zones themselves, which are looked
-// up, are for New to check.
+// Validate returns what is wrong with the arguments of a producer of that name in so many zones; nil if they are valid.
+// The zones themselves, which are looked up, are for New to check.
 func (a *Args) Validate(name string, zones int) setting.Problems {
 	p := setting.Check(a)
 	// Each zone's part is halved into a public and a private subnet.

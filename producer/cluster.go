@@ -8,8 +8,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Namespace is the private DNS namespace in which services find each other:
-// book.http-api.local. It is fixed, because callers write it.
+// Namespace is the private DNS namespace in which services find each other: book.http-api.local. It is fixed, because
+// callers write it.
 const Namespace = "http-api.local"
 
 type cluster struct {

@@ -16,9 +16,8 @@ import (
 // maxReasons is how many of the service's latest events a message quotes.
 const maxReasons = 3
 
-// explain asks ECS why a deployment failed, which the provider's own error
-// ("timeout while waiting") does not say. It never fails: where ECS cannot be
-// asked, it names the command that does.
+// explain asks ECS why a deployment failed, which the provider's own error ("timeout while waiting") does not say. It
+// never fails: where ECS cannot be asked, it names the command that does.
 func explain(ctx context.Context, args *Args, cluster, service resource.PropertyValue) string {
 	if !cluster.IsString() || !service.IsString() {
 		return "the service was not created"
@@ -60,8 +59,8 @@ func serviceReasons(s *types.Service) []string {
 	return reasons
 }
 
-// stoppedReasons says why the latest task stopped: the image that cannot be
-// pulled, the health check that failed, the code of the exit.
+// stoppedReasons says why the latest task stopped: the image that cannot be pulled, the health check that failed, the
+// code of the exit.
 func stoppedReasons(ctx context.Context, client *ecs.Client, cluster, service string) []string {
 	list, err := client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &cluster, ServiceName: &service, DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(1)})
 	if err != nil || len(list.TaskArns) == 0 {

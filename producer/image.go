@@ -49,8 +49,8 @@ const lifecyclePolicy = `{"rules":[` +
 // is there in any case: a named image may well be an earlier one of it.
 func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.ResourceOption) (*image, error) {
 	repository, err := ecr.NewRepository(ctx, d.logical, &ecr.RepositoryArgs{
-		// Tasks run by digest, so a tag that moves changes nothing that runs. An
-		// immutable one would refuse to push content that was there before.
+		// Tasks run by digest, so a tag that moves changes nothing that runs. An immutable one would refuse to push
+		// content that was there before.
 		ImageTagMutability:         pulumi.String("MUTABLE"),
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
 		EncryptionConfigurations:   ecr.RepositoryEncryptionConfigurationArray{ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")}},

@@ -12,14 +12,12 @@ import (
 // ListenerPort is where the load balancer listens, reached by the VPC link alone.
 const ListenerPort = 80
 
-// idleTimeout is the seconds after which the load balancer closes an idle
-// connection, AWS's default. A target must keep connections open for longer, or
-// a request meets a closing one and the caller gets a 502.
+// idleTimeout is the seconds after which the load balancer closes an idle connection, AWS's default. A target must keep
+// connections open for longer, or a request meets a closing one and the caller gets a 502.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
 const idleTimeout = 60
 
-// notFound answers what no service's rule matches. The workshop answers 200
-// there, which hides wrong paths.
+// notFound answers what no service's rule matches. The workshop answers 200 there, which hides wrong paths.
 const notFound = `{"error":"no service has this path"}`
 
 type loadBalancer struct {

@@ -40,15 +40,14 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	if err != nil {
 		return nil, fmt.Errorf("creating VPC: %w", err)
 	}
-	// The whole component, not only its subnets: tasks that start before the
-	// route to the NAT gateway exists cannot pull their image.
+	// The whole component, not only its subnets: tasks that start before the route to the NAT gateway exists cannot
+	// pull their image.
 	net := &network{Vpc: vpc, egress: []pulumi.Resource{vpc}}
 	if err := securitygroup.EmptyDefault(ctx, name, vpc.VpcId, opts...); err != nil {
 		return nil, err
 	}
 
-	// ECR keeps image layers in S3; a gateway endpoint costs nothing and spares
-	// the NAT gateway that traffic.
+	// ECR keeps image layers in S3; a gateway endpoint costs nothing and spares the NAT gateway that traffic.
 	s3, err := ec2.NewVpcEndpoint(ctx, name+"-s3", &ec2.VpcEndpointArgs{
 		VpcId:           vpc.VpcId,
 		ServiceName:     pulumi.Sprintf("com.amazonaws.%s.s3", args.Region),
@@ -70,8 +69,8 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	return net, nil
 }
 
-// addEndpoints makes interface endpoints for what Fargate asks of AWS: images,
-// logs, and the stores of the secrets that services name.
+// addEndpoints makes interface endpoints for what Fargate asks of AWS: images, logs, and the stores of the secrets that
+// services name.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
 func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
 	group, err := securitygroup.New(ctx, name+"-endpoints", "interface endpoints, reached by the tasks", net.VpcId, opts...)

@@ -1,10 +1,9 @@
-// Package producer makes the half of the stack that offers services: a VPC, an
-// ECS cluster whose Fargate services stand behind an internal Application Load
-// Balancer, their names in Cloud Map, and the API Gateway VPC link by which an
-// HTTP API reaches the load balancer.
+// Package producer makes the half of the stack that offers services: a VPC, an ECS cluster whose Fargate services stand
+// behind an internal Application Load Balancer, their names in Cloud Map, and the API Gateway VPC link by which an HTTP
+// API reaches the load balancer.
 //
-// Nothing in it is reachable from the internet, and no rule of a security group
-// lets an address range in: link, load balancer and tasks name each other.
+// Nothing in it is reachable from the internet, and no rule of a security group lets an address range in: link, load
+// balancer and tasks name each other.
 package producer
 
 import (
@@ -14,8 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Producer is the component. Its outputs are all that a consumer needs, and
-// what a person wants to know.
+// Producer is the component. Its outputs are all that a consumer needs, and what a person wants to know.
 type Producer struct {
 	pulumi.ResourceState
 
@@ -26,8 +24,8 @@ type Producer struct {
 	ImageDigests pulumi.StringMapOutput // per service: the digest that runs; fails if ECS rolled the deployment back
 }
 
-// New makes the producer. It checks the arguments first; if one is refused, it
-// makes nothing, and the error holds every problem.
+// New makes the producer. It checks the arguments first; if one is refused, it makes nothing, and the error holds every
+// problem.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Producer, error) {
 	problems := append(args.Validate(name, len(args.AvailabilityZones)), args.validateZones()...)
 	if err := problems.Err(); err != nil {

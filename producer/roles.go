@@ -12,8 +12,8 @@ import (
 	"private-api/internal/policy"
 )
 
-// roles are the two of a service. ECS uses the execution role to start tasks;
-// the code in them only ever has the task role.
+// roles are the two of a service. ECS uses the execution role to start tasks; the code in them only ever has the task
+// role.
 type roles struct {
 	execution, task *iam.Role
 	policies        []pulumi.Resource // without these the roles may do nothing
@@ -64,8 +64,8 @@ func (r *roles) attach(ctx *pulumi.Context, name string, role *iam.Role, documen
 	return nil
 }
 
-// executionPolicy is what it takes to start a task of one service: pull from
-// its repositories, write to its log group, read its secrets.
+// executionPolicy is what it takes to start a task of one service: pull from its repositories, write to its log group,
+// read its secrets.
 func executionPolicy(repositories []string, logGroup string, secrets map[string]string) []policy.Statement {
 	statements := []policy.Statement{{
 		Sid: "Login", Action: []string{"ecr:GetAuthorizationToken"},
@@ -103,8 +103,8 @@ func secretStore(arn string) string {
 	return ""
 }
 
-// secretResource drops what ECS allows behind the ARN of a Secrets Manager
-// secret (JSON key, version stage, version id) and IAM does not.
+// secretResource drops what ECS allows behind the ARN of a Secrets Manager secret (JSON key, version stage, version id)
+// and IAM does not.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 func secretResource(arn string) string {
 	const arnParts = 7 // arn:partition:secretsmanager:region:account:secret:name

@@ -240,9 +240,8 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, s *ecsServic
 	return service, nil
 }
 
-// explainFailure makes the hook that says why tasks did not start: the breaker
-// has nothing to roll a first deployment back to, and the provider only knows
-// that its wait is over.
+// explainFailure makes the hook that says why tasks did not start: the breaker has nothing to roll a first deployment
+// back to, and the provider only knows that its wait is over.
 func (d *deployment) explainFailure(ctx *pulumi.Context, in *shared, image *image) ([]*pulumi.ErrorHook, error) {
 	if ctx.RunningWithMocks() { // which know no error hooks
 		return nil, nil
@@ -260,9 +259,8 @@ func (d *deployment) explainFailure(ctx *pulumi.Context, in *shared, image *imag
 	return []*pulumi.ErrorHook{hook}, nil
 }
 
-// deployedDigest is the digest that runs. ECS answers a rolled-back deployment
-// with a healthy service on the old task definition, which the provider takes
-// for success: so the two are compared, and the output fails where they differ.
+// deployedDigest is the digest that runs. ECS answers a rolled-back deployment with a healthy service on the old task
+// definition, which the provider takes for success: so the two are compared, and the output fails where they differ.
 func deployedDigest(name string, service *ecs.Service, task *ecs.TaskDefinition, image *image) pulumi.StringOutput {
 	return pulumi.All(service.TaskDefinition, task.Arn, image.digest).ApplyT(func(v []any) (string, error) {
 		runs, asked, digest := v[0].(*string), v[1].(string), v[2].(string)

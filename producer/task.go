@@ -68,13 +68,12 @@ type (
 	}
 )
 
-// shutdownMargin is what is left between the end of a service's own shutdown
-// and the SIGKILL that would cut its last log lines off.
+// shutdownMargin is what is left between the end of a service's own shutdown and the SIGKILL that would cut its last
+// log lines off.
 const shutdownMargin = time.Second
 
-// containerDefinitions renders the one container of a service's task. The image
-// is a reference by digest, which the container also gets as IMAGE_DIGEST and
-// reports as its version.
+// containerDefinitions renders the one container of a service's task. The image is a reference by digest, which the
+// container also gets as IMAGE_DIGEST and reports as its version.
 func containerDefinitions(s *Service, args *Args, image, logGroup string) (string, error) {
 	_, digest, found := strings.Cut(image, "@")
 	if !found {

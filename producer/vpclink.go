@@ -9,9 +9,8 @@ import (
 	"private-api/internal/securitygroup"
 )
 
-// newVpcLink makes the door of the producer. AWS cannot change a link, and
-// cannot delete one that an integration uses: a replacement is made first, the
-// integration moves, then the old link goes.
+// newVpcLink makes the door of the producer. AWS cannot change a link, and cannot delete one that an integration uses:
+// a replacement is made first, the integration moves, then the old link goes.
 func newVpcLink(ctx *pulumi.Context, name string, net *network, balancer *loadBalancer, opts ...pulumi.ResourceOption) (*apigatewayv2.VpcLink, error) {
 	group, err := securitygroup.New(ctx, name+"-link", "VPC link of the HTTP API, reaches the load balancer", net.VpcId, opts...)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// vpcLinkZones lists, per region, the ids of the zones in which API Gateway has
-// VPC links. Ids, because the same zone has another name in every account.
+// vpcLinkZones lists, per region, the ids of the zones in which API Gateway has VPC links. Ids, because the same zone
+// has another name in every account.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html
 // ("Availability by Region").
 var vpcLinkZones = map[string][]string{
@@ -35,9 +35,8 @@ var vpcLinkZones = map[string][]string{
 // Zone is an availability zone: the name it has in this account and its id.
 type Zone struct{ Name, ID string }
 
-// ChooseZones returns the names of the first count zones, by name, in which API
-// Gateway has VPC links. A region that AWS's published list does not have gets
-// its zones unfiltered, and known is false. Too few zones are an error.
+// ChooseZones returns the names of the first count zones, by name, in which API Gateway has VPC links. A region that
+// AWS's published list does not have gets its zones unfiltered, and known is false. Too few zones are an error.
 func ChooseZones(region string, available []Zone, count int) (names []string, known bool, err error) {
 	ids, known := vpcLinkZones[region]
 	for _, z := range available {

@@ -18,8 +18,7 @@ import (
 	"private-api/producer"
 )
 
-// configuration is the whole configuration of a stack: its own settings, and
-// those of the two components.
+// configuration is the whole configuration of a stack: its own settings, and those of the two components.
 type configuration struct {
 	availabilityZones     []string
 	availabilityZoneCount int
@@ -67,8 +66,8 @@ func (c *configuration) read(ctx *pulumi.Context) setting.Problems {
 	return append(problems, c.validate()...)
 }
 
-// unknownKeys finds what is set and never read. The Go SDK does not list keys;
-// the language host of `pulumi up` hands all of them over in the environment.
+// unknownKeys finds what is set and never read. The Go SDK does not list keys; the language host of `pulumi up` hands
+// all of them over in the environment.
 func (c *configuration) unknownKeys(project string) setting.Problems {
 	var all map[string]string
 	if json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &all) != nil {

@@ -2,8 +2,8 @@ package stack
 
 import "private-api/producer"
 
-// Services are what the stack runs. Another service is another value here and a
-// folder of its name in apps/, or the digest of an image.
+// Services are what the stack runs. Another service is another value here and a folder of its name in apps/, or the
+// digest of an image.
 func Services() []producer.Service {
 	return []producer.Service{
 		{Name: "book", Path: "/api/books", Priority: 100},

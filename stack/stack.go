@@ -1,5 +1,5 @@
-// Package stack reads the configuration and puts the stack together: the
-// producer, then the consumer that is given the producer's VPC link.
+// Package stack reads the configuration and puts the stack together: the producer, then the consumer that is given the
+// producer's VPC link.
 package stack
 
 import (
@@ -30,8 +30,8 @@ const (
 	consumerName = "consumer"
 )
 
-// Deploy makes everything. It checks all settings together before the first
-// resource; the error then names each refused one.
+// Deploy makes everything. It checks all settings together before the first resource; the error then names each refused
+// one.
 func (program Program) Deploy(ctx *pulumi.Context) error {
 	root, err := program.root(ctx)
 	if err != nil {
@@ -77,8 +77,7 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	ctx.Export("serviceUrls", public.ServiceURLs)
 	ctx.Export("clusterName", private.ClusterName)
 	ctx.Export("serviceNames", private.ServiceNames)
-	// Also the check that these images run: an error in it fails the update only
-	// while the value is exported.
+	// Also the check that these images run: an error in it fails the update only while the value is exported.
 	ctx.Export("imageDigests", private.ImageDigests)
 	if c.consumer.Bastion.Enabled {
 		ctx.Export("bastionId", public.BastionID)

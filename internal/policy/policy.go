@@ -33,8 +33,8 @@ func JSON(statements ...Statement) (string, error) {
 	return string(b), err
 }
 
-// Trust lets a service of AWS assume a role. With an account, only on behalf of
-// that account, which keeps the service from being used as a confused deputy:
+// Trust lets a service of AWS assume a role. With an account, only on behalf of that account, which keeps the service
+// from being used as a confused deputy:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 func Trust(service, account string) (string, error) {
 	s := Statement{Principal: map[string]string{"Service": service}, Action: []string{"sts:AssumeRole"}}

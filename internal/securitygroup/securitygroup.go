@@ -1,6 +1,5 @@
-// Package securitygroup makes security groups and their rules. A group starts
-// with no rule at all; each rule is a resource of its own, so that one can come
-// and go without touching the others.
+// Package securitygroup makes security groups and their rules. A group starts with no rule at all; each rule is a
+// resource of its own, so that one can come and go without touching the others.
 package securitygroup
 
 import (
@@ -17,8 +16,7 @@ type Group struct {
 	Name string
 }
 
-// New makes a group without rules. AWS never lets a description change, so a
-// new one replaces the group.
+// New makes a group without rules. AWS never lets a description change, so a new one replaces the group.
 func New(ctx *pulumi.Context, name, description string, vpcID pulumi.StringInput, opts ...pulumi.ResourceOption) (*Group, error) {
 	g, err := ec2.NewSecurityGroup(ctx, name, &ec2.SecurityGroupArgs{
 		VpcId:       vpcID,
@@ -31,8 +29,7 @@ func New(ctx *pulumi.Context, name, description string, vpcID pulumi.StringInput
 	return &Group{SecurityGroup: g, Name: name}, nil
 }
 
-// EmptyDefault takes all rules from the default security group of a VPC, so
-// that what names no group reaches nothing.
+// EmptyDefault takes all rules from the default security group of a VPC, so that what names no group reaches nothing.
 func EmptyDefault(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, opts ...pulumi.ResourceOption) error {
 	_, err := ec2.NewDefaultSecurityGroup(ctx, name, &ec2.DefaultSecurityGroupArgs{VpcId: vpcID}, opts...)
 	if err != nil {
@@ -41,8 +38,8 @@ func EmptyDefault(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, op
 	return nil
 }
 
-// Allow opens one TCP port from one group to another: an egress rule on from
-// and an ingress rule on to. Both are returned, for what must not start before.
+// Allow opens one TCP port from one group to another: an egress rule on from and an ingress rule on to. Both are
+// returned, for what must not start before.
 func Allow(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
 	name := from.Name + "-to-" + to.Name
 	// Another port is another rule: the old one goes last, when nothing uses it any more.
@@ -72,8 +69,7 @@ func Allow(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.Resour
 	return []pulumi.Resource{out, in}, nil
 }
 
-// AllowHTTPS opens port 443 from a group to everywhere: for what must reach the
-// public endpoints of AWS.
+// AllowHTTPS opens port 443 from a group to everywhere: for what must reach the public endpoints of AWS.
 func AllowHTTPS(ctx *pulumi.Context, from *Group, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
 	return egress(ctx, from.Name+"-to-https", &vpc.SecurityGroupEgressRuleArgs{
 		SecurityGroupId: from.ID(),

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Declarer is what holds settings. Declare names each of them once, by calls of
-// [Var] and [Object], as package flag does it.
+// Declarer is what holds settings. Declare names each of them once, by calls of [Var] and [Object], as package flag
+// does it.
 type Declarer interface{ Declare(*Set) }
 
-// Set is one pass over the declarations: it fills the fields with defaults or
-// with the configuration, or checks what they hold, or only lists them.
+// Set is one pass over the declarations: it fills the fields with defaults or with the configuration, or checks what
+// they hold, or only lists them.
 type Set struct {
 	prefix   string                   // of an object's fields: "cors."
 	lookup   func(string) (any, bool) // the configured value, a [Raw] or decoded JSON
@@ -34,20 +34,18 @@ type Declaration struct {
 	Fields   []Declaration // of an object
 }
 
-// Raw is a top-level value as Pulumi hands it over: plain text, or JSON for
-// everything but a text.
+// Raw is a top-level value as Pulumi hands it over: plain text, or JSON for everything but a text.
 type Raw string
 
-// Allowed is a check of one setting. Refused returns the value to complain
-// about, which may be a part of the whole, and whether there is one.
+// Allowed is a check of one setting. Refused returns the value to complain about, which may be a part of the whole, and
+// whether there is one.
 type Allowed[T any] struct {
 	Text    string
 	Refused func(T) (any, bool)
 }
 
-// Var declares one setting: the field that holds it, its key and default, what
-// it means, what a change of it does to a stack that is up, and what is allowed.
-// A field without a default may stay empty; whatever is configured is checked.
+// Var declares one setting: the field that holds it, its key and default, what it means, what a change of it does to a
+// stack that is up, and what is allowed. A field without a default may stay empty; whatever is configured is checked.
 func Var[T any](s *Set, field *T, key string, fallback T, meaning, onChange string, allowed ...Allowed[T]) {
 	d := Declaration{Key: s.prefix + key, Type: kinds[reflect.TypeFor[T]().Kind()].schema, Default: fallback, Meaning: meaning, OnChange: onChange}
 	if !s.keep {
@@ -74,8 +72,8 @@ func Var[T any](s *Set, field *T, key string, fallback T, meaning, onChange stri
 	s.declared = append(s.declared, d)
 }
 
-// Object declares a setting that is an object. Each call of [Var] in fields
-// declares one of its fields, whose default holds where the field is absent.
+// Object declares a setting that is an object. Each call of [Var] in fields declares one of its fields, whose default
+// holds where the field is absent.
 func Object(s *Set, key, meaning string, fields func(*Set)) {
 	d := Declaration{Key: s.prefix + key, Type: "object", Default: map[string]any{}, Meaning: meaning}
 	values := map[string]any{}
@@ -105,8 +103,8 @@ func Defaults(d Declarer) []Declaration {
 	return s.declared
 }
 
-// Read fills the declared fields from the configuration; an absent key takes its
-// default. It returns what is malformed or not allowed.
+// Read fills the declared fields from the configuration; an absent key takes its default. It returns what is malformed
+// or not allowed.
 func Read(d Declarer, lookup func(key string) (any, bool)) Problems {
 	s := &Set{lookup: lookup}
 	d.Declare(s)
@@ -193,8 +191,7 @@ var kinds = map[reflect.Kind]struct{ schema, text string }{
 	reflect.Map:    {"object", "an object"},
 }
 
-// Between allows the numbers from lowest to highest. The unit is part of the
-// text ("seconds"); it may be empty.
+// Between allows the numbers from lowest to highest. The unit is part of the text ("seconds"); it may be empty.
 func Between(lowest, highest int, unit string) Allowed[int] {
 	return Must(strings.TrimSpace(fmt.Sprintf("%d to %d %s", lowest, highest, unit)), func(n int) bool { return lowest <= n && n <= highest })
 }

@@ -10,8 +10,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Schema writes the declarations as the config block of a Pulumi.yaml. Such a
-// block can give a key of another namespace (aws:region) a value, but no type.
+// Schema writes the declarations as the config block of a Pulumi.yaml. Such a block can give a key of another namespace
+// (aws:region) a value, but no type.
 func Schema(declarations []Declaration) (string, error) {
 	type entry struct {
 		Value       any               `yaml:"value,omitempty"`
@@ -75,8 +75,7 @@ func (d *Declaration) unset() bool {
 	return d.Type != "boolean" && (v.IsZero() || v.Kind() == reflect.Map && v.Len() == 0)
 }
 
-// Table writes the declarations as a Markdown table, the fields of objects in
-// rows of their own.
+// Table writes the declarations as a Markdown table, the fields of objects in rows of their own.
 func Table(declarations []Declaration) string {
 	var b strings.Builder
 	b.WriteString("| setting | default | meaning | allowed | what a change does |\n|---|---|---|---|---|\n")

@@ -1,8 +1,6 @@
-// Package setting holds the settings of the program: each is declared once, by
-// the component that it belongs to. From the declarations come the reading of
-// the configuration, the refusals, the schema in Pulumi.yaml and the table in
-// docs/settings.md. A refusal names the setting, its value and what is allowed,
-// and all refusals come at once.
+// Package setting holds the settings of the program: each is declared once, by the component that it belongs to. From
+// the declarations come the reading of the configuration, the refusals, the schema in Pulumi.yaml and the table in
+// docs/settings.md. A refusal names the setting, its value and what is allowed, and all refusals come at once.
 package setting
 
 import (
@@ -40,8 +38,7 @@ func (p *Problems) Add(key string, value any, allowed string, args ...any) {
 	*p = append(*p, &Problem{Key: key, Value: value, Allowed: fmt.Sprintf(allowed, args...)})
 }
 
-// Err joins the problems into one error, sorted by key, each once. It is nil if
-// there is no problem.
+// Err joins the problems into one error, sorted by key, each once. It is nil if there is no problem.
 func (p Problems) Err() error {
 	var lines []string
 	for _, problem := range p {
