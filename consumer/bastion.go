@@ -11,7 +11,6 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -28,7 +27,6 @@ const (
 	// rootVolume is in GiB, the size of the AMI's own snapshot.
 	rootVolume   = 8
 	subnetPrefix = 24
-	sshPort      = 22
 )
 
 // newBastion makes the instance and the VPC around it.
@@ -112,16 +110,9 @@ func newBastionGroup(ctx *pulumi.Context, name string, b *Bastion, vpcID pulumi.
 	}
 	rules := []pulumi.Resource{https}
 	for _, cidr := range b.SSH.Cidrs {
-		rule, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-ssh-"+strings.ReplaceAll(cidr, "/", "-"), &vpc.SecurityGroupIngressRuleArgs{
-			SecurityGroupId: group.ID(),
-			CidrIpv4:        pulumi.String(cidr),
-			IpProtocol:      pulumi.String("tcp"),
-			FromPort:        pulumi.Int(sshPort),
-			ToPort:          pulumi.Int(sshPort),
-			Description:     pulumi.String("SSH from " + cidr),
-		}, opts...)
+		rule, err := securitygroup.AllowSSH(ctx, group, cidr, opts...)
 		if err != nil {
-			return nil, nil, fmt.Errorf("creating SSH rule: %w", err)
+			return nil, nil, err
 		}
 		rules = append(rules, rule)
 	}

@@ -272,23 +272,21 @@ func (a *Args) validateImage(p *setting.Problems, s *Service, key string) {
 }
 
 func validateVariables(p *setting.Problems, s *Service, key string) {
-	for _, name := range slices.Sorted(maps.Keys(s.Environment)) {
-		switch {
-		case slices.Contains(ownVariables, name):
-			p.Add(key+"environment", name, "any variable but %s, which the program sets", strings.Join(ownVariables, ", "))
-		case !variableName.MatchString(name):
-			p.Add(key+"environment", name, "letters, digits and underscores, no digit first")
+	for field, variables := range map[string]map[string]string{"environment": s.Environment, "secrets": s.Secrets} {
+		for name := range variables {
+			switch {
+			case slices.Contains(ownVariables, name):
+				p.Add(key+field, name, "any variable but %s, which the program sets", strings.Join(ownVariables, ", "))
+			case !variableName.MatchString(name):
+				p.Add(key+field, name, "letters, digits and underscores, no digit first")
+			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Secrets)) {
-		_, taken := s.Environment[name]
-		switch {
-		case taken || slices.Contains(ownVariables, name):
-			p.Add(key+"secrets", name, "a variable that is not set otherwise")
-		case !variableName.MatchString(name):
-			p.Add(key+"secrets", name, "letters, digits and underscores, no digit first")
+	for name, arn := range s.Secrets {
+		if _, taken := s.Environment[name]; taken {
+			p.Add(key+"secrets", name, "a variable that environment does not set")
 		}
-		if arn := s.Secrets[name]; !secretArn.MatchString(arn) {
+		if !secretArn.MatchString(arn) {
 			p.Add(key+"secrets."+name, arn, "the ARN of an SSM parameter or of a Secrets Manager secret")
 		}
 	}

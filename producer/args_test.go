@@ -118,7 +118,7 @@ func TestRefusals(t *testing.T) {
 		{"own variable as a secret", func(a *Args) { a.Services[0].Secrets = map[string]string{"PORT": secretARN} }, `services.alpha.secrets: "PORT" is not allowed`},
 		{"variable and secret", func(a *Args) {
 			a.Services[0].Environment, a.Services[0].Secrets = map[string]string{"A": "1"}, map[string]string{"A": secretARN}
-		}, `services.alpha.secrets: "A" is not allowed: a variable that is not set otherwise`},
+		}, `services.alpha.secrets: "A" is not allowed: a variable that environment does not set`},
 		{"secret by value", func(a *Args) { a.Services[0].Secrets = map[string]string{"TOKEN": "hunter2"} }, `services.alpha.secrets.TOKEN: "hunter2" is not allowed: the ARN`},
 		{"everything on", func(a *Args) { *a = *everythingOn(t) }, ""},
 	} {

@@ -2,6 +2,9 @@ package producer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
@@ -79,39 +82,33 @@ func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, o
 	}
 	net.endpoints = group
 	for _, service := range endpointServices(args.Services) {
-		e, err := ec2.NewVpcEndpoint(ctx, name+"-"+service.name, &ec2.VpcEndpointArgs{
+		logical := name + "-" + strings.ReplaceAll(service, ".", "-")
+		e, err := ec2.NewVpcEndpoint(ctx, logical, &ec2.VpcEndpointArgs{
 			VpcId:             net.VpcId,
-			ServiceName:       pulumi.Sprintf("com.amazonaws.%s.%s", args.Region, service.endpoint),
+			ServiceName:       pulumi.Sprintf("com.amazonaws.%s.%s", args.Region, service),
 			VpcEndpointType:   pulumi.String("Interface"),
 			PrivateDnsEnabled: pulumi.Bool(true),
 			SubnetIds:         net.PrivateSubnetIds,
 			SecurityGroupIds:  pulumi.StringArray{group.ID()},
-			Tags:              pulumi.StringMap{"Name": pulumi.String(name + "-" + service.name)},
+			Tags:              pulumi.StringMap{"Name": pulumi.String(logical)},
 		}, opts...)
 		if err != nil {
-			return fmt.Errorf("creating %s endpoint: %w", service.endpoint, err)
+			return fmt.Errorf("creating %s endpoint: %w", service, err)
 		}
 		net.egress = append(net.egress, e)
 	}
 	return nil
 }
 
-type endpointService struct{ name, endpoint string }
-
-func endpointServices(services []Service) []endpointService {
-	all := []endpointService{{"ecr-api", "ecr.api"}, {"ecr-dkr", "ecr.dkr"}, {"logs", "logs"}}
-	stores := map[string]bool{}
+// endpointServices are the parts of AWS that the tasks of these services ask.
+func endpointServices(services []Service) []string {
+	all, stores := []string{"ecr.api", "ecr.dkr", "logs"}, map[string]bool{}
 	for _, s := range services {
 		for _, arn := range s.Secrets {
 			stores[secretStore(arn)] = true
 		}
 	}
-	for _, store := range []string{"secretsmanager", "ssm"} {
-		if stores[store] {
-			all = append(all, endpointService{store, store})
-		}
-	}
-	return all
+	return append(all, slices.Sorted(maps.Keys(stores))...)
 }
 
 // allowEgress lets tasks of a group reach what they need of AWS, and nothing else.

@@ -19,7 +19,7 @@ type roles struct {
 	policies        []pulumi.Resource // without these the roles may do nothing
 }
 
-func newRoles(ctx *pulumi.Context, d *deployment, account string, repositories pulumi.StringArrayOutput, logs *cloudwatch.LogGroup, opts ...pulumi.ResourceOption) (*roles, error) {
+func newRoles(ctx *pulumi.Context, d *deployment, account string, logs *cloudwatch.LogGroup, opts ...pulumi.ResourceOption) (*roles, error) {
 	trust, err := policy.Trust("ecs-tasks.amazonaws.com", account)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func newRoles(ctx *pulumi.Context, d *deployment, account string, repositories p
 	if r.task, err = newRole(ctx, d.logical+"-task", "service "+d.Name+" at work", trust, opts...); err != nil {
 		return nil, err
 	}
-	execution := pulumi.All(repositories, logs.Arn).ApplyT(func(v []any) (string, error) {
+	execution := pulumi.All(d.image.repositories, logs.Arn).ApplyT(func(v []any) (string, error) {
 		return policy.JSON(executionPolicy(v[0].([]string), v[1].(string), d.Secrets)...)
 	}).(pulumi.StringOutput)
 	if err := r.attach(ctx, d.logical+"-execution", r.execution, execution, opts...); err != nil {

@@ -35,8 +35,10 @@ type deployment struct {
 	Service
 	logical string // name of its resources
 
-	group       *securitygroup.Group
-	before      []pulumi.Resource // must exist before tasks start
+	group  *securitygroup.Group
+	image  *image
+	before []pulumi.Resource // must exist before tasks start
+
 	ServiceName pulumi.StringOutput
 	ImageDigest pulumi.StringOutput
 }
@@ -99,8 +101,8 @@ func (d *deployment) newSecurityGroup(ctx *pulumi.Context, in *shared) error {
 // newResources makes everything else, from the repository to the ECS service.
 func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	parent := pulumi.Parent(d)
-	image, err := newImage(ctx, d, in, parent)
-	if err != nil {
+	var err error
+	if d.image, err = newImage(ctx, d, in, parent); err != nil {
 		return err
 	}
 	logs, err := cloudwatch.NewLogGroup(ctx, d.logical, &cloudwatch.LogGroupArgs{
@@ -110,15 +112,15 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	if err != nil {
 		return fmt.Errorf("creating log group: %w", err)
 	}
-	roles, err := newRoles(ctx, d, in.account, image.repositories, logs, parent)
+	roles, err := newRoles(ctx, d, in.account, logs, parent)
 	if err != nil {
 		return err
 	}
-	task, err := newTaskDefinition(ctx, d, in, image, logs, roles, parent)
+	task, err := newTaskDefinition(ctx, d, in, logs, roles, parent)
 	if err != nil {
 		return err
 	}
-	targets, rule, err := d.newTargetGroup(ctx, in, parent)
+	targets, err := d.newTargetGroup(ctx, in, parent)
 	if err != nil {
 		return err
 	}
@@ -139,24 +141,21 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 		return fmt.Errorf("creating Cloud Map service: %w", err)
 	}
 
-	before := append(d.before, in.network.egress...)
-	before = append(before,
-		rule,                // "The target group ... does not have an associated load balancer"
-		in.cluster.capacity, // "The specified capacity provider was not found"
-		logs,                // tasks may not create groups: they would not start
-	)
-	before = append(before, roles.policies...) // tasks could not pull their image
-	service, err := d.newECSService(ctx, in, &ecsServiceNeeds{task, image, targets, names, before}, parent)
+	d.before = append(d.before, in.cluster.capacity) // "The specified capacity provider was not found"
+	d.before = append(d.before, logs)                // tasks may not create groups: they would not start
+	d.before = append(d.before, roles.policies...)   // tasks could not pull their image
+	d.before = append(d.before, in.network.egress...)
+	service, err := d.newECSService(ctx, in, task, targets, names, parent)
 	if err != nil {
 		return err
 	}
 	d.ServiceName = service.Name
-	d.ImageDigest = deployedDigest(d.Name, service, task, image)
+	d.ImageDigest = deployedDigest(d.Name, service, task, d.image)
 	return ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceName": d.ServiceName, "imageDigest": d.ImageDigest})
 }
 
 // newTargetGroup makes the target group, and the listener rule that sends the service's path there.
-func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, *lb.ListenerRule, error) {
+func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, error) {
 	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
 		VpcId:               in.network.VpcId,
 		TargetType:          pulumi.String("ip"), // Fargate tasks have an address, not an instance
@@ -173,7 +172,7 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 		},
 	}, opts...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("creating target group: %w", err)
+		return nil, fmt.Errorf("creating target group: %w", err)
 	}
 	rule, err := lb.NewListenerRule(ctx, d.logical, &lb.ListenerRuleArgs{
 		ListenerArn: in.balancer.listener.Arn,
@@ -184,29 +183,21 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{Type: pulumi.String("forward"), TargetGroupArn: targets.Arn}},
 	}, opts...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("creating listener rule: %w", err)
+		return nil, fmt.Errorf("creating listener rule: %w", err)
 	}
-	return targets, rule, nil
+	d.before = append(d.before, rule) // "The target group ... does not have an associated load balancer"
+	return targets, nil
 }
 
-// ecsServiceNeeds is what an ECS service refers to, and what must exist before its tasks start.
-type ecsServiceNeeds struct {
-	task    *ecs.TaskDefinition
-	image   *image
-	targets *lb.TargetGroup
-	names   *servicediscovery.Service
-	before  []pulumi.Resource
-}
-
-func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, s *ecsServiceNeeds, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
-	onError, err := d.explainFailure(ctx, in, s.image)
+func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.TaskDefinition, targets *lb.TargetGroup, names *servicediscovery.Service, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
+	onError, err := d.explainFailure(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	wait := fmt.Sprintf("%dm", in.DeploymentTimeout)
 	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
 		Cluster:                    in.cluster.Arn,
-		TaskDefinition:             s.task.Arn,
+		TaskDefinition:             task.Arn,
 		DesiredCount:               pulumi.Int(d.DesiredCount),
 		CapacityProviderStrategies: in.cluster.strategy,
 		PlatformVersion:            pulumi.String("LATEST"),
@@ -218,9 +209,9 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, s *ecsServic
 			AssignPublicIp: pulumi.Bool(false),
 		},
 		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
-			TargetGroupArn: s.targets.Arn, ContainerName: pulumi.String(d.Name), ContainerPort: pulumi.Int(d.Port),
+			TargetGroupArn: targets.Arn, ContainerName: pulumi.String(d.Name), ContainerPort: pulumi.Int(d.Port),
 		}},
-		ServiceRegistries:               ecs.ServiceServiceRegistriesArgs{RegistryArn: s.names.Arn},
+		ServiceRegistries:               ecs.ServiceServiceRegistriesArgs{RegistryArn: names.Arn},
 		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
 		DeploymentMinimumHealthyPercent: pulumi.Int(100),
 		DeploymentMaximumPercent:        pulumi.Int(200),
@@ -230,7 +221,7 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, s *ecsServic
 		EnableEcsManagedTags:            pulumi.Bool(true),
 		WaitForSteadyState:              pulumi.Bool(in.WaitForSteadyState),
 	}, append(opts,
-		pulumi.DependsOn(s.before),
+		pulumi.DependsOn(d.before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait}),
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: onError}),
 	)...)
@@ -242,12 +233,12 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, s *ecsServic
 
 // explainFailure makes the hook that says why tasks did not start: the breaker has nothing to roll a first deployment
 // back to, and the provider only knows that its wait is over.
-func (d *deployment) explainFailure(ctx *pulumi.Context, in *shared, image *image) ([]*pulumi.ErrorHook, error) {
+func (d *deployment) explainFailure(ctx *pulumi.Context, in *shared) ([]*pulumi.ErrorHook, error) {
 	if ctx.RunningWithMocks() { // which know no error hooks
 		return nil, nil
 	}
 	var digest atomic.Value // the hook runs long after it is known
-	image.digest.ApplyT(func(v string) string { digest.Store(v); return v })
+	d.image.digest.ApplyT(func(v string) string { digest.Store(v); return v })
 	hook, err := ctx.RegisterErrorHook(d.logical+"-explain", func(failed *pulumi.ErrorHookArgs) (bool, error) {
 		why := explain(ctx.Context(), in.Args, failed.NewInputs["cluster"], failed.NewInputs["name"])
 		return false, ctx.Log.Error(fmt.Sprintf("service %s: the tasks of image %v did not become steady (deploymentTimeoutMinutes is %d): %s",

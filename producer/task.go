@@ -90,8 +90,8 @@ func containerDefinitions(s *Service, args *Args, image, logGroup string) (strin
 	c := containerDefinition{
 		Name: s.Name, Image: image, Essential: true, Memory: s.Memory,
 		PortMappings: []portMapping{{s.Port, s.Port, "tcp"}},
-		Environment:  variables(environment),
-		Secrets:      secrets(s.Secrets),
+		Environment:  sorted(environment, func(name, value string) variable { return variable{name, value} }),
+		Secrets:      sorted(s.Secrets, func(name, arn string) secret { return secret{name, arn} }),
 		User:         user, ReadonlyRootFilesystem: true,
 		LinuxParameters:  linuxParameters{capabilities{Drop: []string{"ALL"}}},
 		StopTimeout:      args.StopTimeout,
@@ -102,25 +102,16 @@ func containerDefinitions(s *Service, args *Args, image, logGroup string) (strin
 	return string(b), err
 }
 
-// variables and secrets sort by name, so that the same settings give the same definition.
-func variables(m map[string]string) []variable {
-	var out []variable
+// sorted lists a map by name, so that the same settings give the same definition.
+func sorted[T any](m map[string]string, entry func(name, value string) T) (all []T) {
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, variable{name, m[name]})
+		all = append(all, entry(name, m[name]))
 	}
-	return out
+	return all
 }
 
-func secrets(m map[string]string) []secret {
-	var out []secret
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, secret{name, m[name]})
-	}
-	return out
-}
-
-func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, image *image, logs *cloudwatch.LogGroup, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
-	definitions := pulumi.All(image.reference, logs.Name).ApplyT(func(v []any) (string, error) {
+func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, logs *cloudwatch.LogGroup, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
+	definitions := pulumi.All(d.image.reference, logs.Name).ApplyT(func(v []any) (string, error) {
 		return containerDefinitions(&d.Service, in.Args, v[0].(string), v[1].(string))
 	}).(pulumi.StringOutput)
 	task, err := ecs.NewTaskDefinition(ctx, d.logical, &ecs.TaskDefinitionArgs{

@@ -4,6 +4,7 @@ package securitygroup
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -44,54 +45,58 @@ func Allow(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.Resour
 	name := from.Name + "-to-" + to.Name
 	// Another port is another rule: the old one goes last, when nothing uses it any more.
 	opts = append(opts, pulumi.ReplaceOnChanges([]string{"fromPort", "toPort"}))
-	out, err := vpc.NewSecurityGroupEgressRule(ctx, name, &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId:           from.ID(),
+	out, err := allowOut(ctx, from, name, port, &vpc.SecurityGroupEgressRuleArgs{
 		ReferencedSecurityGroupId: to.ID(),
-		IpProtocol:                pulumi.String("tcp"),
-		FromPort:                  pulumi.Int(port),
-		ToPort:                    pulumi.Int(port),
-		Description:               pulumi.Sprintf("to %s", to.Name),
+		Description:               pulumi.String("to " + to.Name),
 	}, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("creating egress rule %s: %w", name, err)
+		return nil, err
 	}
-	in, err := vpc.NewSecurityGroupIngressRule(ctx, name, &vpc.SecurityGroupIngressRuleArgs{
-		SecurityGroupId:           to.ID(),
+	in, err := allowIn(ctx, to, name, port, &vpc.SecurityGroupIngressRuleArgs{
 		ReferencedSecurityGroupId: from.ID(),
-		IpProtocol:                pulumi.String("tcp"),
-		FromPort:                  pulumi.Int(port),
-		ToPort:                    pulumi.Int(port),
-		Description:               pulumi.Sprintf("from %s", from.Name),
+		Description:               pulumi.String("from " + from.Name),
 	}, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("creating ingress rule %s: %w", name, err)
-	}
-	return []pulumi.Resource{out, in}, nil
+	return []pulumi.Resource{out, in}, err
 }
 
 // AllowHTTPS opens port 443 from a group to everywhere: for what must reach the public endpoints of AWS.
 func AllowHTTPS(ctx *pulumi.Context, from *Group, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
-	return egress(ctx, from.Name+"-to-https", &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: from.ID(),
-		CidrIpv4:        pulumi.String("0.0.0.0/0"),
-		Description:     pulumi.String("HTTPS to the endpoints of AWS"),
+	return allowOut(ctx, from, from.Name+"-to-https", 443, &vpc.SecurityGroupEgressRuleArgs{
+		CidrIpv4:    pulumi.String("0.0.0.0/0"),
+		Description: pulumi.String("HTTPS to the endpoints of AWS"),
 	}, opts...)
 }
 
 // AllowPrefixList opens port 443 from a group to a prefix list of AWS.
 func AllowPrefixList(ctx *pulumi.Context, from *Group, to string, id pulumi.StringInput, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
-	return egress(ctx, from.Name+"-to-"+to, &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: from.ID(),
-		PrefixListId:    id.ToStringOutput().ToStringPtrOutput(),
-		Description:     pulumi.Sprintf("to %s", to),
+	return allowOut(ctx, from, from.Name+"-to-"+to, 443, &vpc.SecurityGroupEgressRuleArgs{
+		PrefixListId: id.ToStringOutput().ToStringPtrOutput(),
+		Description:  pulumi.String("to " + to),
 	}, opts...)
 }
 
-func egress(ctx *pulumi.Context, name string, args *vpc.SecurityGroupEgressRuleArgs, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
-	args.IpProtocol, args.FromPort, args.ToPort = pulumi.String("tcp"), pulumi.Int(443), pulumi.Int(443)
-	rule, err := vpc.NewSecurityGroupEgressRule(ctx, name, args, opts...)
+// AllowSSH opens port 22 from an IPv4 range to a group.
+func AllowSSH(ctx *pulumi.Context, to *Group, cidr string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	return allowIn(ctx, to, to.Name+"-ssh-"+strings.ReplaceAll(cidr, "/", "-"), 22, &vpc.SecurityGroupIngressRuleArgs{
+		CidrIpv4:    pulumi.String(cidr),
+		Description: pulumi.String("SSH from " + cidr),
+	}, opts...)
+}
+
+func allowOut(ctx *pulumi.Context, group *Group, name string, port int, rule *vpc.SecurityGroupEgressRuleArgs, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	rule.SecurityGroupId, rule.IpProtocol, rule.FromPort, rule.ToPort = group.ID(), pulumi.String("tcp"), pulumi.Int(port), pulumi.Int(port)
+	made, err := vpc.NewSecurityGroupEgressRule(ctx, name, rule, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("creating egress rule %s: %w", name, err)
 	}
-	return rule, nil
+	return made, nil
+}
+
+func allowIn(ctx *pulumi.Context, group *Group, name string, port int, rule *vpc.SecurityGroupIngressRuleArgs, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	rule.SecurityGroupId, rule.IpProtocol, rule.FromPort, rule.ToPort = group.ID(), pulumi.String("tcp"), pulumi.Int(port), pulumi.Int(port)
+	made, err := vpc.NewSecurityGroupIngressRule(ctx, name, rule, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating ingress rule %s: %w", name, err)
+	}
+	return made, nil
 }
