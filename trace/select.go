@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,37 +42,29 @@ func rankRoute(key, method, path string) []int {
 		return []int{0}
 	}
 	keyMethod, keyPath, _ := strings.Cut(key, " ")
-	if keyMethod != "ANY" && keyMethod != method {
+	have, want := strings.Split(path, "/"), strings.Split(keyPath, "/")
+	full, literals, ownMethod := 2, 0, 1
+	if strings.HasSuffix(keyPath, "+}") { // it stands for at least one segment
+		full, have = 1, have[:min(len(have), len(want))]
+	}
+	if keyMethod == "ANY" {
+		ownMethod = 0
+	} else if keyMethod != method {
 		return nil
-	}
-	ownMethod, literals := 0, 0
-	if keyMethod != "ANY" {
-		ownMethod = 1
-	}
-	have, want := strings.Split(path, "/")[1:], strings.Split(keyPath, "/")[1:]
-	for i, segment := range want {
-		switch {
-		case strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "+}"):
-			if i >= len(have) || have[i] == "" { // it stands for at least one segment
-				return nil
-			}
-			return []int{1, literals, ownMethod}
-		case i >= len(have):
-			return nil
-		case strings.HasPrefix(segment, "{"):
-			if have[i] == "" {
-				return nil
-			}
-		case segment != have[i]:
-			return nil
-		default:
-			literals++
-		}
 	}
 	if len(have) != len(want) {
 		return nil
 	}
-	return []int{2, literals, ownMethod}
+	for i, segment := range want {
+		switch {
+		case strings.HasPrefix(segment, "{") && have[i] != "":
+		case segment == have[i]:
+			literals++
+		default:
+			return nil
+		}
+	}
+	return []int{full, literals, ownMethod}
 }
 
 // authorize returns how AWS answers a request that proves nothing of its caller, 0 if the route lets it through. No request
@@ -169,18 +162,6 @@ func matches(rule Resource, path string) bool {
 
 // glob compares a path with a pattern of a listener rule: * is any number of characters, / too; ? is one; case counts.
 func glob(pattern, path string) bool {
-	for i, c := range []byte(pattern) {
-		switch {
-		case c == '*':
-			for skip := range len(path) - i + 1 {
-				if glob(pattern[i+1:], path[i+skip:]) {
-					return true
-				}
-			}
-			return false
-		case i >= len(path) || c != '?' && c != path[i]:
-			return false
-		}
-	}
-	return len(pattern) == len(path)
+	expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile("(?s)^" + expression + "$").MatchString(path)
 }

@@ -24,11 +24,11 @@ const (
 	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
 	listenerType    = "aws:lb/listener:Listener"
 	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	targetGroupType = "aws:lb/targetGroup:TargetGroup"
 	namespaceType   = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
 	nameType        = "aws:servicediscovery/service:Service"
-	// ServiceType and TaskDefinitionType are what tasks are made of.
+	// The exported ones are what tasks are made of.
 	ServiceType        = "aws:ecs/service:Service"
+	TargetGroupType    = "aws:lb/targetGroup:TargetGroup"
 	TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
 )
 
