@@ -113,7 +113,7 @@ func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	p.Out.Host = p.In.Host
 	local := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), quoteIfNeeded(p.In.Host))
+	forwarded := fmt.Sprintf("by=%s;for=%s;host=%q;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), p.In.Host)
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
 	p.Out.Header.Set("X-Forwarded-For", strings.Join(append(p.In.Header.Values("X-Forwarded-For"), way.LinkAddress), ", "))
 	p.Out.Header.Set("X-Forwarded-Proto", "http")
@@ -139,14 +139,7 @@ func traceID(given string, now time.Time) string {
 func forwardedNode(address string) string {
 	host, _, _ := net.SplitHostPort(address)
 	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+		return `"[` + host + `]"`
 	}
-	return quoteIfNeeded(host)
-}
-
-func quoteIfNeeded(value string) string {
-	if strings.ContainsAny(value, ":[]") {
-		return `"` + value + `"`
-	}
-	return value
+	return host
 }
