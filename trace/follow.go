@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -178,16 +179,15 @@ func (w *Way) NoTargets() *Way {
 	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
 }
 
-// NoAnswer ends a way whose target refuses the connection or breaks it off.
-// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
-func (w *Way) NoAnswer(reason string) *Way {
-	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %s", reason)
-}
-
-// TimedOut ends a way whose integration takes too long. AWS documents the limit, not the answer; callers report a 503.
-// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-func (w *Way) TimedOut() *Way {
-	return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+// NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer than the integration allows. Of
+// the last, AWS documents the limit, not the answer; callers report a 503.
+// Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+func (w *Way) NoAnswer(err error) *Way {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	}
+	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
 }
 
 // Connect takes the last hop, from the load balancer to a target. A connection that security groups drop times out; here

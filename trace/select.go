@@ -87,39 +87,30 @@ func preflight(r *http.Request, cors http.Header) bool {
 }
 
 // cors returns the headers for the origin of a request: nil without a configuration, empty for another origin. The API
-// answers preflights itself, and replaces what the integration says of CORS.
+// answers preflights itself, and replaces what the integration says of CORS. The program has no settings for credentials
+// and exposed headers.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 func cors(config Values, r *http.Request) http.Header {
 	if len(config) == 0 {
 		return nil
 	}
-	header := http.Header{}
-	origin := r.Header.Get("Origin")
-	origins := config.Texts("allowOrigins")
-	switch {
-	case origin == "":
-		return header
-	case slices.Contains(origins, "*"):
-		header.Set("Access-Control-Allow-Origin", "*")
-	case slices.Contains(origins, origin):
-		header.Set("Access-Control-Allow-Origin", origin)
-	default:
+	header, origin, origins := http.Header{}, r.Header.Get("Origin"), config.Texts("allowOrigins")
+	if slices.Contains(origins, "*") && origin != "" {
+		origin = "*"
+	}
+	if !slices.Contains(origins, origin) {
 		return header
 	}
-	lists := map[string]string{"Access-Control-Expose-Headers": "exposeHeaders"}
+	header.Set("Access-Control-Allow-Origin", origin)
 	if r.Method == http.MethodOptions {
-		lists["Access-Control-Allow-Methods"], lists["Access-Control-Allow-Headers"] = "allowMethods", "allowHeaders"
+		for name, list := range map[string]string{"Methods": "allowMethods", "Headers": "allowHeaders"} {
+			if values := config.Texts(list); len(values) > 0 {
+				header.Set("Access-Control-Allow-"+name, strings.Join(values, ","))
+			}
+		}
 		if age := config.Number("maxAge"); age != 0 {
 			header.Set("Access-Control-Max-Age", strconv.Itoa(age))
 		}
-	}
-	for name, setting := range lists {
-		if values := config.Texts(setting); len(values) > 0 {
-			header.Set(name, strings.Join(values, ","))
-		}
-	}
-	if config.Is("allowCredentials") {
-		header.Set("Access-Control-Allow-Credentials", "true")
 	}
 	return header
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,11 +155,7 @@ func (p pattern) value(reference string) string {
 	case "revision":
 		return strconv.Itoa(p.number)
 	case "imageRepository": // the image's name without its tag
-		image := p.input("imageName")
-		if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
-			image = image[:i]
-		}
-		return image
+		return regexp.MustCompile(":[^/]*$").ReplaceAllString(p.input("imageName"), "")
 	case "imageDigest":
 		if build, ok := p.inputs["build"].V.(resource.PropertyMap); ok && build.HasValue("contextDigest") {
 			return build["contextDigest"].StringValue()

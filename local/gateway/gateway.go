@@ -5,7 +5,6 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -49,11 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
 		ModifyResponse: func(response *http.Response) error { addCORS(response.Header, way.CORS); return nil },
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if errors.Is(err, context.DeadlineExceeded) {
-				answer(w, r, way.TimedOut())
-				return
-			}
-			answer(w, r, way.NoAnswer(err.Error()))
+			answer(w, r, way.NoAnswer(err))
 		},
 		ErrorLog: log.New(io.Discard, "", 0), // a caller or a task that goes away has its own message
 	}
