@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
@@ -141,11 +140,8 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 func (r *Recorder) add(made *Resource) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var parent tokens.Type
-	if urn := resource.URN(made.Parent); urn != "" && urn.QualifiedType() != resource.RootStackType {
-		parent = urn.QualifiedType()
-	}
-	made.URN = string(resource.NewURN(tokens.QName(r.ctx.Stack()), tokens.PackageName(r.ctx.Project()), parent, tokens.Type(made.Type), made.Name))
+	urn := resource.CreateURN(made.Name, made.Type, resource.URN(made.Parent), r.ctx.Project(), r.ctx.Stack())
+	made.URN = strings.Replace(string(urn), string(resource.RootStackType)+"$", "", 1) // URNs leave this parent out
 	r.Resources = append(r.Resources, made)
 }
 
