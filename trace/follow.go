@@ -179,8 +179,8 @@ func (w *Way) NoTargets() *Way {
 	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
 }
 
-// NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer than the integration allows. Of
-// the last, AWS documents the limit, not the answer; callers report a 503.
+// NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer than the integration allows.
+// For the last, AWS documents the limit, not the answer; callers report a 503.
 // Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 func (w *Way) NoAnswer(err error) *Way {

@@ -73,7 +73,7 @@ func parse(inputs resource.PropertyMap) (*args, [][]netip.Prefix, error) {
 	}
 	for i, s := range a.SubnetSpecs {
 		if kinds := []string{"Public", "Private"}; i >= len(kinds) || s.Type != kinds[i] {
-			return nil, nil, fmt.Errorf("the stand-in for awsx has one Public subnet in a zone, and maybe a Private one after it, not %q", s.Type)
+			return nil, nil, fmt.Errorf("the stand-in for awsx makes a Public subnet, then maybe a Private one, not %q", s.Type)
 		}
 	}
 	ranges, err := layout(a.CidrBlock, len(a.AvailabilityZoneNames), a.SubnetSpecs)
