@@ -91,8 +91,8 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		if config["pulumi:disable-default-providers"] != `["aws"]` {
 			t.Errorf("%s: the default AWS provider is not disabled, so a forgotten provider would go unseen", name)
 		}
-		r := &testkit.Recorder{}
-		if err := r.RunStack(name, Program{Root: root}.Deploy, config); err != nil {
+		r := &testkit.Recorder{Stack: name}
+		if err := r.Run(Program{Root: root}.Deploy, config); err != nil {
 			t.Fatal(err)
 		}
 		if name == "dev" {

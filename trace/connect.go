@@ -43,13 +43,8 @@ func (s *Set) findRule(typ string, of, peer endpoint, port int) (Resource, bool)
 		}
 		// With protocol -1 the ports do not count.
 		// Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
-		switch v.Text("ipProtocol") {
-		case "-1":
-		case "tcp":
-			if port < v.Number("fromPort") || port > v.Number("toPort") {
-				continue
-			}
-		default:
+		protocol, inRange := v.Text("ipProtocol"), v.Number("fromPort") <= port && port <= v.Number("toPort")
+		if protocol != "-1" && !(protocol == "tcp" && inRange) {
 			continue
 		}
 		if slices.Contains(peer.groups, v.Text("referencedSecurityGroupId")) || s.covers(v.Text("cidrIpv4"), peer.subnets) {
@@ -89,17 +84,13 @@ func (s *Set) vpcs(subnets []string) []string {
 
 // exampleAddress returns an address that a network interface in the first of the subnets could have.
 func (s *Set) exampleAddress(subnets []string) string {
-	for _, id := range subnets {
-		subnet, _ := s.Find(subnetType, id)
-		if block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock")); err == nil {
-			address := block.Addr()
-			for range 10 { // after those that AWS keeps for itself
-				address = address.Next()
-			}
-			return address.String()
-		}
+	subnet, _ := s.Find(subnetType, subnets[0])
+	block, _ := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
+	address := block.Addr()
+	for range 10 { // after those that AWS keeps for itself
+		address = address.Next()
 	}
-	return ""
+	return address.String()
 }
 
 func (s *Set) groupNames(ids []string) string {

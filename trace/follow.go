@@ -1,7 +1,7 @@
 package trace
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -107,9 +107,6 @@ func (s *Set) Follow(r *http.Request) *Way {
 	}
 	v := integration.Outputs
 	w.addHop("integration", integration.Name, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
-	if v.Text("connectionType") != "VPC_LINK" {
-		return w.stop(API, http.StatusInternalServerError, "integration %s does not go through a VPC link", integration.Name)
-	}
 	link, ok := s.Find(linkType, v.Text("connectionId"))
 	if !ok {
 		return w.stop(API, http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
@@ -160,12 +157,11 @@ func (s *Set) followActions(w *Way, name string, actions []Values) *Way {
 		case "fixed-response":
 			fixed := action.Object("fixedResponse")
 			status, _ := strconv.Atoi(fixed.Text("statusCode"))
-			status = cmp.Or(status, http.StatusOK)
 			w.stop(FixedResponse, status, "%s answers %d itself", name, status)
 			w.Stop.ContentType, w.Stop.Body = fixed.Text("contentType"), fixed.Text("messageBody")
 			return w
 		case "forward":
-			group, ok := s.Find(targetGroupType, action.Text("targetGroupArn"))
+			group, ok := s.Find(TargetGroupType, action.Text("targetGroupArn"))
 			if !ok {
 				return w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", name)
 			}
@@ -183,16 +179,15 @@ func (w *Way) NoTargets() *Way {
 	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
 }
 
-// NoAnswer ends a way whose target refuses the connection or breaks it off.
-// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
-func (w *Way) NoAnswer(reason string) *Way {
-	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %s", reason)
-}
-
-// TimedOut ends a way whose integration takes too long. AWS documents the limit, not the answer; callers report a 503.
-// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-func (w *Way) TimedOut() *Way {
-	return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+// NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer than the integration allows.
+// For the last, AWS documents the limit, not the answer; callers report a 503.
+// Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+func (w *Way) NoAnswer(err error) *Way {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	}
+	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
 }
 
 // Connect takes the last hop, from the load balancer to a target. A connection that security groups drop times out; here
@@ -205,15 +200,15 @@ func (s *Set) Connect(w *Way, t Target) *Way {
 	return w
 }
 
-// Check tells whether a load balancer reaches a target of a target group for its health checks: nil if one does.
-func (s *Set) Check(targetGroup string, t Target) *Stop {
+// Check returns nil if a load balancer reaches a target of a target group for its health checks.
+func (s *Set) Check(targetGroup string, t Target) error {
 	err := errors.New("no listener forwards to the target group")
 	for _, balancer := range s.balancersOf(targetGroup) {
 		if err = s.connect(&Way{}, loadBalancerEndpoint(balancer), t.endpoint(), t.Port); err == nil {
 			return nil
 		}
 	}
-	return &Stop{Reason: err.Error()}
+	return err
 }
 
 // Attached tells whether a load balancer forwards to a target group, which ECS asks for when it makes a service.
@@ -235,32 +230,16 @@ func (s *Set) balancersOf(targetGroup string) []Resource {
 	return all
 }
 
-// HealthCheck returns the settings of a target group's health check; ok is false where the group is not there.
-func (s *Set) HealthCheck(targetGroup string) (check Values, ok bool) {
-	group, ok := s.Find(targetGroupType, targetGroup)
-	return group.Outputs.Object("healthCheck"), ok
-}
-
-// DeregistrationDelay returns the seconds for which a target group lets requests under way finish.
-func (s *Set) DeregistrationDelay(targetGroup string) int {
-	group, _ := s.Find(targetGroupType, targetGroup)
-	return group.Outputs.Number("deregistrationDelay")
-}
-
 // Between follows a call from a task to another service by its Cloud Map name. The target is a task of that service.
 func (s *Set) Between(from, to Target, name string) *Way {
 	w := &Way{}
 	w.addHop("task", from.Service, "calls %s on port %d", name, to.Port)
-	host, domain, _ := strings.Cut(name, ".")
 	for _, entry := range s.Of(nameType) {
-		namespace, ok := s.Find(namespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
-		if !ok || entry.Outputs.Text("name") != host || namespace.Outputs.Text("name") != domain {
-			continue
-		}
+		entryName, namespace := s.nameOf(entry)
 		// Names of a private namespace resolve in its VPC alone.
 		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html
-		if !slices.Contains(s.vpcs(from.Subnets), namespace.Outputs.Text("vpc")) {
-			break
+		if entryName != name || !slices.Contains(s.vpcs(from.Subnets), namespace.Outputs.Text("vpc")) {
+			continue
 		}
 		w.addHop("Cloud Map", entry.Name, "%s in namespace %s", name, namespace.Name)
 		if err := s.connect(w, from.endpoint(), to.endpoint(), to.Port); err != nil {
@@ -277,6 +256,12 @@ func (s *Set) DNSName(service Resource) string {
 	if !ok {
 		return ""
 	}
-	namespace, _ := s.Find(namespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
-	return entry.Outputs.Text("name") + "." + namespace.Outputs.Text("name")
+	name, _ := s.nameOf(entry)
+	return name
+}
+
+// nameOf returns the whole name of a Cloud Map service, and its namespace.
+func (s *Set) nameOf(entry Resource) (name string, namespace Resource) {
+	namespace, _ = s.Find(namespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
+	return entry.Outputs.Text("name") + "." + namespace.Outputs.Text("name"), namespace
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,37 +42,29 @@ func rankRoute(key, method, path string) []int {
 		return []int{0}
 	}
 	keyMethod, keyPath, _ := strings.Cut(key, " ")
-	if keyMethod != "ANY" && keyMethod != method {
+	have, want := strings.Split(path, "/"), strings.Split(keyPath, "/")
+	full, literals, ownMethod := 2, 0, 1
+	if strings.HasSuffix(keyPath, "+}") { // it stands for at least one segment
+		full, have = 1, have[:min(len(have), len(want))]
+	}
+	if keyMethod == "ANY" {
+		ownMethod = 0
+	} else if keyMethod != method {
 		return nil
-	}
-	ownMethod, literals := 0, 0
-	if keyMethod != "ANY" {
-		ownMethod = 1
-	}
-	have, want := strings.Split(path, "/")[1:], strings.Split(keyPath, "/")[1:]
-	for i, segment := range want {
-		switch {
-		case strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "+}"):
-			if i >= len(have) || have[i] == "" { // it stands for at least one segment
-				return nil
-			}
-			return []int{1, literals, ownMethod}
-		case i >= len(have):
-			return nil
-		case strings.HasPrefix(segment, "{"):
-			if have[i] == "" {
-				return nil
-			}
-		case segment != have[i]:
-			return nil
-		default:
-			literals++
-		}
 	}
 	if len(have) != len(want) {
 		return nil
 	}
-	return []int{2, literals, ownMethod}
+	for i, segment := range want {
+		switch {
+		case strings.HasPrefix(segment, "{") && have[i] != "":
+		case segment == have[i]:
+			literals++
+		default:
+			return nil
+		}
+	}
+	return []int{full, literals, ownMethod}
 }
 
 // authorize returns how AWS answers a request that proves nothing of its caller, 0 if the route lets it through. No request
@@ -94,39 +87,30 @@ func preflight(r *http.Request, cors http.Header) bool {
 }
 
 // cors returns the headers for the origin of a request: nil without a configuration, empty for another origin. The API
-// answers preflights itself, and replaces what the integration says of CORS.
+// answers preflights itself, and replaces what the integration says of CORS. The program has no settings for credentials
+// and exposed headers.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 func cors(config Values, r *http.Request) http.Header {
 	if len(config) == 0 {
 		return nil
 	}
-	header := http.Header{}
-	origin := r.Header.Get("Origin")
-	origins := config.Texts("allowOrigins")
-	switch {
-	case origin == "":
-		return header
-	case slices.Contains(origins, "*"):
-		header.Set("Access-Control-Allow-Origin", "*")
-	case slices.Contains(origins, origin):
-		header.Set("Access-Control-Allow-Origin", origin)
-	default:
+	header, origin, origins := http.Header{}, r.Header.Get("Origin"), config.Texts("allowOrigins")
+	if slices.Contains(origins, "*") && origin != "" {
+		origin = "*"
+	}
+	if !slices.Contains(origins, origin) {
 		return header
 	}
-	lists := map[string]string{"Access-Control-Expose-Headers": "exposeHeaders"}
+	header.Set("Access-Control-Allow-Origin", origin)
 	if r.Method == http.MethodOptions {
-		lists["Access-Control-Allow-Methods"], lists["Access-Control-Allow-Headers"] = "allowMethods", "allowHeaders"
+		for name, list := range map[string]string{"Methods": "allowMethods", "Headers": "allowHeaders"} {
+			if values := config.Texts(list); len(values) > 0 {
+				header.Set("Access-Control-Allow-"+name, strings.Join(values, ","))
+			}
+		}
 		if age := config.Number("maxAge"); age != 0 {
 			header.Set("Access-Control-Max-Age", strconv.Itoa(age))
 		}
-	}
-	for name, setting := range lists {
-		if values := config.Texts(setting); len(values) > 0 {
-			header.Set(name, strings.Join(values, ","))
-		}
-	}
-	if config.Is("allowCredentials") {
-		header.Set("Access-Control-Allow-Credentials", "true")
 	}
 	return header
 }
@@ -169,18 +153,6 @@ func matches(rule Resource, path string) bool {
 
 // glob compares a path with a pattern of a listener rule: * is any number of characters, / too; ? is one; case counts.
 func glob(pattern, path string) bool {
-	for i, c := range []byte(pattern) {
-		switch {
-		case c == '*':
-			for skip := range len(path) - i + 1 {
-				if glob(pattern[i+1:], path[i+skip:]) {
-					return true
-				}
-			}
-			return false
-		case i >= len(path) || c != '?' && c != path[i]:
-			return false
-		}
-	}
-	return len(pattern) == len(path)
+	expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile("(?s)^" + expression + "$").MatchString(path)
 }

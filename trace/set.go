@@ -24,11 +24,11 @@ const (
 	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
 	listenerType    = "aws:lb/listener:Listener"
 	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	targetGroupType = "aws:lb/targetGroup:TargetGroup"
 	namespaceType   = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
 	nameType        = "aws:servicediscovery/service:Service"
-	// ServiceType and TaskDefinitionType are what tasks are made of.
+	// The exported ones are what tasks are made of.
 	ServiceType        = "aws:ecs/service:Service"
+	TargetGroupType    = "aws:lb/targetGroup:TargetGroup"
 	TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
 )
 
@@ -95,17 +95,13 @@ func (s *Set) Put(r Resource) { s.resources.Store(key(r.Type, r.ID, r.Outputs), 
 func (s *Set) Remove(typ, id string, outputs Values) { s.resources.Delete(key(typ, id, outputs)) }
 
 // Len is the number of resources.
-func (s *Set) Len() int { return len(s.filter(func(Resource) bool { return true })) }
+func (s *Set) Len() int { return len(s.Of("")) }
 
-// Of returns the resources of a type, by name.
+// Of returns the resources of a type, by name. Of "" are all resources.
 func (s *Set) Of(typ string) []Resource {
-	return s.filter(func(r Resource) bool { return r.Type == typ })
-}
-
-func (s *Set) filter(keep func(Resource) bool) []Resource {
 	var all []Resource
 	for _, r := range s.resources.Range {
-		if r := r.(Resource); keep(r) {
+		if r := r.(Resource); typ == "" || r.Type == typ {
 			all = append(all, r)
 		}
 	}

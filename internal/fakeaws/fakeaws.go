@@ -4,11 +4,13 @@
 package fakeaws
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,9 +32,8 @@ type Type struct {
 	Token   string            // such as aws:ec2/vpc:Vpc
 	id      string            // pattern
 	outputs map[string]string // patterns of the outputs that are not inputs
-	update  []string          // inputs that change in place
-	replace []string          // inputs whose change needs a new resource
-	maxName int               // characters of a name that Pulumi gives; 0: it gives none
+	inputs  string            // the names of the inputs; with ! those whose change needs a new resource
+	maxName int               // characters of a name that Pulumi gives; 0: 128
 	lower   bool              // no capital letters in that name
 }
 
@@ -68,18 +69,19 @@ func (in Account) Create(token, name string, inputs resource.PropertyMap) (id st
 // the program sets none, the one that it had, else its logical name with a suffix.
 func (t Type) Check(name, suffix string, olds, news resource.PropertyMap) (resource.PropertyMap, error) {
 	inputs := resource.PropertyMap{}
+	known := t.Inputs()
 	for input, value := range news {
-		if !slices.Contains(t.update, string(input)) && !slices.Contains(t.replace, string(input)) {
+		if !slices.Contains(known, string(input)) {
 			return nil, fmt.Errorf("the stand-in for AWS has no input %s of %s; add it to internal/fakeaws/table.go", input, t.Token)
 		}
 		inputs[input] = value
 	}
 	switch {
-	case t.maxName == 0 || inputs.HasValue("name"):
+	case inputs.HasValue("name") || !slices.Contains(known, "name"):
 	case olds.HasValue("name"):
 		inputs["name"] = olds["name"]
 	default:
-		name = name[:min(len(name), t.maxName-len(suffix)-1)] + "-" + suffix
+		name = name[:min(len(name), cmp.Or(t.maxName, 128)-len(suffix)-1)] + "-" + suffix
 		if t.lower {
 			name = strings.ToLower(name)
 		}
@@ -89,13 +91,15 @@ func (t Type) Check(name, suffix string, olds, news resource.PropertyMap) (resou
 }
 
 // Inputs returns the inputs that are in the table.
-func (t Type) Inputs() []string { return slices.Concat(t.update, t.replace) }
+func (t Type) Inputs() []string { return strings.Fields(strings.ReplaceAll(t.inputs, "!", "")) }
 
 // Outputs returns the outputs that AWS adds to the inputs.
 func (t Type) Outputs() []string { return slices.Collect(maps.Keys(t.outputs)) }
 
 // Replaces tells whether a change of that input needs a new resource.
-func (t Type) Replaces(input string) bool { return slices.Contains(t.replace, input) }
+func (t Type) Replaces(input string) bool {
+	return slices.Contains(strings.Fields(t.inputs), input+"!")
+}
 
 // Create returns what AWS answers. The number tells resources of one name apart: a resource from the one that it
 // replaces, or the revisions of a family.
@@ -151,11 +155,7 @@ func (p pattern) value(reference string) string {
 	case "revision":
 		return strconv.Itoa(p.number)
 	case "imageRepository": // the image's name without its tag
-		image := p.input("imageName")
-		if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
-			image = image[:i]
-		}
-		return image
+		return regexp.MustCompile(":[^/]*$").ReplaceAllString(p.input("imageName"), "")
 	case "imageDigest":
 		if build, ok := p.inputs["build"].V.(resource.PropertyMap); ok && build.HasValue("contextDigest") {
 			return build["contextDigest"].StringValue()

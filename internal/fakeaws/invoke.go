@@ -51,15 +51,7 @@ func (in Account) Invoke(token string, args resource.PropertyMap) (resource.Prop
 // regionCode shortens a region as zone ids do: us-west-2 is usw2, ap-southeast-1 is apse1.
 // Source: https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html
 func regionCode(region string) string {
-	parts := strings.Split(region, "-")
-	for i := 1; i < len(parts)-1; i++ {
-		short := ""
-		for _, side := range []string{"north", "south", "east", "west", "central", "gov"} {
-			if strings.Contains(parts[i], side) {
-				short += side[:1]
-			}
-		}
-		parts[i] = short
-	}
-	return strings.Join(parts, "")
+	return strings.NewReplacer(
+		"north", "n", "south", "s", "east", "e", "west", "w", "central", "c", "gov", "g", "-", "",
+	).Replace(region)
 }

@@ -1,13 +1,12 @@
 package fakeaws
 
-import "strings"
-
 // Image is the type token of pulumi-docker's image.
 const Image = "docker:index/image:Image"
 
 // types says, for each resource type of this program, which inputs it has, what a change of each does, and what AWS adds.
 // It has the inputs that the program or awsx sets and the outputs that something reads; tests compare both with a run of
-// the program, and the changes with the real AWS provider. An input of which one part needs a replacement counts as whole.
+// the program, and the changes with the real AWS provider. A change of an input marked with ! needs a new resource, also
+// if only a part of the input does.
 //
 // Patterns refer to $id, $region, $account, any string input by its name, ${hexN} (N hex digits, other ones for each
 // resource), ${input after text} (the rest of an ARN), $revision (of a task definition), $imageRepository, $imageDigest.
@@ -15,219 +14,145 @@ var types = map[string]Type{
 	"aws:apigatewayv2/api:Api": {
 		id:      "${hex10}",
 		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com"},
-		update:  words("corsConfiguration description name"),
-		replace: words("protocolType"),
-		maxName: 128,
+		inputs:  "corsConfiguration description name protocolType!",
 	},
 	"aws:apigatewayv2/authorizer:Authorizer": {
-		id:      "${hex6}",
-		update:  words("authorizerType identitySources jwtConfiguration name"),
-		replace: words("apiId"),
-		maxName: 128,
+		id:     "${hex6}",
+		inputs: "apiId! authorizerType identitySources jwtConfiguration name",
 	},
 	"aws:apigatewayv2/integration:Integration": {
-		id:      "${hex7}",
-		update:  words("connectionId connectionType integrationMethod integrationUri payloadFormatVersion timeoutMilliseconds"),
-		replace: words("apiId integrationType"),
+		id: "${hex7}",
+		inputs: "apiId! connectionId connectionType integrationMethod integrationType! integrationUri " +
+			"payloadFormatVersion timeoutMilliseconds",
 	},
-	"aws:apigatewayv2/route:Route": {
-		id:      "${hex7}",
-		update:  words("authorizationType authorizerId routeKey target"),
-		replace: words("apiId"),
-	},
+	"aws:apigatewayv2/route:Route": {id: "${hex7}", inputs: "apiId! authorizationType authorizerId routeKey target"},
 	"aws:apigatewayv2/stage:Stage": {
-		id:      "$name",
-		update:  words("accessLogSettings autoDeploy defaultRouteSettings"),
-		replace: words("apiId name"),
+		id:     "$name",
+		inputs: "accessLogSettings apiId! autoDeploy defaultRouteSettings name!",
 	},
-	"aws:apigatewayv2/vpcLink:VpcLink": {
-		id:      "${hex6}",
-		update:  words("name"),
-		replace: words("securityGroupIds subnetIds"),
-		maxName: 128,
-	},
+	"aws:apigatewayv2/vpcLink:VpcLink": {id: "${hex6}", inputs: "name securityGroupIds! subnetIds!"},
 	"aws:cloudwatch/logGroup:LogGroup": {
 		id:      "$name",
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$name"},
-		update:  words("retentionInDays"),
-		replace: words("name"),
+		inputs:  "name! retentionInDays",
 	},
-	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
-		id:      "sg-${hex17}",
-		replace: words("vpcId"),
-	},
+	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
 		id:      "eipalloc-${hex17}",
 		outputs: map[string]string{"allocationId": "$id"},
-		update:  words("tags"),
+		inputs:  "tags",
 	},
 	"aws:ec2/instance:Instance": {
 		id:      "i-${hex17}",
 		outputs: map[string]string{"publicIp": "203.0.113.10"}, // of the block for documentation, RFC 5737
-		update:  words("iamInstanceProfile instanceType metadataOptions tags userDataReplaceOnChange vpcSecurityGroupIds"),
 		// Another userData replaces the instance with userDataReplaceOnChange, which the program sets.
-		replace: words("ami associatePublicIpAddress ebsOptimized keyName rootBlockDevice subnetId userData"),
+		inputs: "ami! associatePublicIpAddress! ebsOptimized! iamInstanceProfile instanceType keyName! " +
+			"metadataOptions rootBlockDevice! subnetId! tags userData! userDataReplaceOnChange " +
+			"vpcSecurityGroupIds",
 	},
-	"aws:ec2/internetGateway:InternetGateway": {
-		id:     "igw-${hex17}",
-		update: words("tags vpcId"),
-	},
-	"aws:ec2/natGateway:NatGateway": {
-		id:      "nat-${hex17}",
-		update:  words("tags"),
-		replace: words("allocationId subnetId"),
-	},
+	"aws:ec2/internetGateway:InternetGateway": {id: "igw-${hex17}", inputs: "tags vpcId"},
+	"aws:ec2/natGateway:NatGateway":           {id: "nat-${hex17}", inputs: "allocationId! subnetId! tags"},
 	"aws:ec2/route:Route": {
-		id:      "r-$routeTableId${hex10}",
-		update:  words("gatewayId natGatewayId"),
-		replace: words("destinationCidrBlock routeTableId"),
+		id:     "r-$routeTableId${hex10}",
+		inputs: "destinationCidrBlock! gatewayId natGatewayId routeTableId!",
 	},
-	"aws:ec2/routeTable:RouteTable": {
-		id:      "rtb-${hex17}",
-		update:  words("tags"),
-		replace: words("vpcId"),
-	},
-	"aws:ec2/routeTableAssociation:RouteTableAssociation": {
-		id:      "rtbassoc-${hex17}",
-		update:  words("routeTableId"),
-		replace: words("subnetId"),
-	},
-	"aws:ec2/securityGroup:SecurityGroup": {
-		id:      "sg-${hex17}",
-		update:  words("tags"),
-		replace: words("description name vpcId"),
-		maxName: 255,
-	},
+	"aws:ec2/routeTable:RouteTable":                       {id: "rtb-${hex17}", inputs: "tags vpcId!"},
+	"aws:ec2/routeTableAssociation:RouteTableAssociation": {id: "rtbassoc-${hex17}", inputs: "routeTableId subnetId!"},
+	"aws:ec2/securityGroup:SecurityGroup":                 {id: "sg-${hex17}", inputs: "description! name! tags vpcId!"},
 	"aws:ec2/subnet:Subnet": {
-		id:      "subnet-${hex17}",
-		update:  words("mapPublicIpOnLaunch tags"),
-		replace: words("availabilityZone cidrBlock vpcId"),
+		id:     "subnet-${hex17}",
+		inputs: "availabilityZone! cidrBlock! mapPublicIpOnLaunch tags vpcId!",
 	},
-	"aws:ec2/vpc:Vpc": {
-		id:      "vpc-${hex17}",
-		update:  words("enableDnsHostnames enableDnsSupport tags"),
-		replace: words("cidrBlock"),
-	},
+	"aws:ec2/vpc:Vpc": {id: "vpc-${hex17}", inputs: "cidrBlock! enableDnsHostnames enableDnsSupport tags"},
 	"aws:ec2/vpcEndpoint:VpcEndpoint": {
 		id:      "vpce-${hex17}",
 		outputs: map[string]string{"prefixListId": "pl-${hex8}"},
-		update:  words("privateDnsEnabled routeTableIds securityGroupIds subnetIds tags"),
-		replace: words("serviceName vpcEndpointType vpcId"),
+		inputs:  "privateDnsEnabled routeTableIds securityGroupIds serviceName! subnetIds tags vpcEndpointType! vpcId!",
 	},
-	"aws:ecr/lifecyclePolicy:LifecyclePolicy": {
-		id:      "$repository",
-		replace: words("policy repository"),
-	},
+	"aws:ecr/lifecyclePolicy:LifecyclePolicy": {id: "$repository", inputs: "policy! repository!"},
 	"aws:ecr/repository:Repository": {
 		id:      "$name",
 		outputs: map[string]string{"arn": "arn:aws:ecr:$region:$account:repository/$name", "repositoryUrl": "$account.dkr.ecr.$region.amazonaws.com/$name"},
-		update:  words("forceDelete imageScanningConfiguration imageTagMutability"),
-		replace: words("encryptionConfigurations name"),
-		maxName: 256,
+		inputs:  "encryptionConfigurations! forceDelete imageScanningConfiguration imageTagMutability name!",
 		lower:   true,
 	},
 	"aws:ecs/cluster:Cluster": {
 		id:      "arn:aws:ecs:$region:$account:cluster/$name",
 		outputs: map[string]string{"arn": "$id"},
-		update:  words("settings"),
-		replace: words("name"),
-		maxName: 255,
+		inputs:  "name! settings",
 	},
 	"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": {
-		id:      "$clusterName",
-		update:  words("capacityProviders defaultCapacityProviderStrategies"),
-		replace: words("clusterName"),
+		id:     "$clusterName",
+		inputs: "capacityProviders clusterName! defaultCapacityProviderStrategies",
 	},
 	"aws:ecs/service:Service": {
 		id: "arn:aws:ecs:$region:$account:service/${cluster after cluster/}/$name",
 		// Another capacityProviderStrategies replaces the service, except with forceNewDeployment, which the program sets.
-		update: words("availabilityZoneRebalancing capacityProviderStrategies deploymentCircuitBreaker deploymentMaximumPercent " +
-			"deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags forceNewDeployment healthCheckGracePeriodSeconds " +
-			"loadBalancers networkConfiguration platformVersion propagateTags serviceRegistries taskDefinition waitForSteadyState"),
-		replace: words("cluster name"),
-		maxName: 255,
+		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
+			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
+			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
+			"platformVersion propagateTags serviceRegistries taskDefinition waitForSteadyState",
 	},
 	"aws:ecs/taskDefinition:TaskDefinition": {
 		id:      "$family",
 		outputs: map[string]string{"arn": "arn:aws:ecs:$region:$account:task-definition/$family:$revision"},
-		replace: words("containerDefinitions cpu executionRoleArn family memory networkMode requiresCompatibilities runtimePlatform taskRoleArn"),
+		inputs: "containerDefinitions! cpu! executionRoleArn! family! memory! networkMode! " +
+			"requiresCompatibilities! runtimePlatform! taskRoleArn!",
 	},
-	"aws:iam/instanceProfile:InstanceProfile": {
-		id:      "$name",
-		update:  words("role"),
-		replace: words("name"),
-		maxName: 128,
-	},
+	"aws:iam/instanceProfile:InstanceProfile": {id: "$name", inputs: "name! role"},
 	"aws:iam/role:Role": {
 		id:      "$name",
 		outputs: map[string]string{"arn": "arn:aws:iam::$account:role/$name"},
-		update:  words("assumeRolePolicy description"),
-		replace: words("name"),
+		inputs:  "assumeRolePolicy description name!",
 		maxName: 64,
 	},
-	"aws:iam/rolePolicy:RolePolicy": {
-		id:      "$role:$name",
-		update:  words("policy"),
-		replace: words("name role"),
-		maxName: 128,
-	},
-	"aws:iam/rolePolicyAttachment:RolePolicyAttachment": {
-		id:      "$role-${hex17}",
-		replace: words("policyArn role"),
-	},
+	"aws:iam/rolePolicy:RolePolicy":                     {id: "$role:$name", inputs: "name! policy role!"},
+	"aws:iam/rolePolicyAttachment:RolePolicyAttachment": {id: "$role-${hex17}", inputs: "policyArn! role!"},
 	"aws:lb/listener:Listener": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:listener/${loadBalancerArn after loadbalancer/}/${hex16}",
 		outputs: map[string]string{"arn": "$id"},
-		update:  words("defaultActions port protocol"),
-		replace: words("loadBalancerArn"),
+		inputs:  "defaultActions loadBalancerArn! port protocol",
 	},
 	"aws:lb/listenerRule:ListenerRule": {
-		id:      "arn:aws:elasticloadbalancing:$region:$account:listener-rule/${listenerArn after listener/}/${hex16}",
-		update:  words("actions conditions priority"),
-		replace: words("listenerArn"),
+		id:     "arn:aws:elasticloadbalancing:$region:$account:listener-rule/${listenerArn after listener/}/${hex16}",
+		inputs: "actions conditions listenerArn! priority",
 	},
 	"aws:lb/loadBalancer:LoadBalancer": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:loadbalancer/app/$name/${hex16}",
 		outputs: map[string]string{"arn": "$id"},
-		update:  words("desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout securityGroups subnets"),
-		replace: words("internal loadBalancerType name"),
+		inputs: "desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout internal! " +
+			"loadBalancerType! name! securityGroups subnets",
 		maxName: 32,
 	},
 	"aws:lb/targetGroup:TargetGroup": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:targetgroup/$name/${hex16}",
 		outputs: map[string]string{"arn": "$id"},
-		update:  words("deregistrationDelay healthCheck"),
-		replace: words("name port protocol targetType vpcId"),
+		inputs:  "deregistrationDelay healthCheck name! port! protocol! targetType! vpcId!",
 		maxName: 32,
 	},
 	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {
-		id:      "ns-${hex16}",
-		update:  words("description"),
-		replace: words("name vpc"),
+		id:     "ns-${hex16}",
+		inputs: "description name! vpc!",
 	},
 	"aws:servicediscovery/service:Service": {
 		id:      "srv-${hex16}",
 		outputs: map[string]string{"arn": "arn:aws:servicediscovery:$region:$account:service/$id"},
-		update:  words("description forceDestroy"),
-		replace: words("dnsConfig healthCheckCustomConfig name"),
+		inputs:  "description dnsConfig! forceDestroy healthCheckCustomConfig! name!",
 	},
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {
-		id:      "sgr-${hex17}",
-		update:  words("cidrIpv4 description fromPort ipProtocol prefixListId referencedSecurityGroupId toPort"),
-		replace: words("securityGroupId"),
+		id: "sgr-${hex17}",
+		inputs: "cidrIpv4 description fromPort ipProtocol prefixListId referencedSecurityGroupId " +
+			"securityGroupId! toPort",
 	},
 	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {
-		id:      "sgr-${hex17}",
-		update:  words("cidrIpv4 description fromPort ipProtocol referencedSecurityGroupId toPort"),
-		replace: words("securityGroupId"),
+		id:     "sgr-${hex17}",
+		inputs: "cidrIpv4 description fromPort ipProtocol referencedSecurityGroupId securityGroupId! toPort",
 	},
 	// The stand-in for Docker builds the image and adds build.contextDigest, a hash of what goes in. Where nothing is
 	// built, as in unit tests, the digest is a hash of the inputs.
 	Image: {
 		id:      "$imageRepository@sha256:$imageDigest",
 		outputs: map[string]string{"repoDigest": "$id"},
-		update:  words("build buildOnPreview imageName registry skipPush"),
+		inputs:  "build buildOnPreview imageName registry skipPush",
 	},
 }
-
-func words(s string) []string { return strings.Fields(s) }

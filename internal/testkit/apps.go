@@ -2,30 +2,24 @@ package testkit
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
+	"testing/fstest"
 )
 
 // Apps makes a build context for services of these names, always the same, and returns the folder that holds apps/.
 func Apps(t testing.TB, services ...string) string {
 	t.Helper()
-	root := t.TempDir()
-	files := map[string]string{
-		"go.mod":        "module apps\n\ngo 1.26\n",
-		"Dockerfile":    "FROM scratch\nCOPY . .\n",
-		".dockerignore": "**/*_test.go\n",
+	files := fstest.MapFS{
+		"apps/go.mod":        {Data: []byte("module apps\n\ngo 1.26\n")},
+		"apps/Dockerfile":    {Data: []byte("FROM scratch\nCOPY . .\n")},
+		"apps/.dockerignore": {Data: []byte("**/*_test.go\n")},
 	}
 	for _, name := range services {
-		files[name+"/main.go"] = "package main // " + name + "\n\nfunc main() {}\n"
+		files["apps/"+name+"/main.go"] = &fstest.MapFile{Data: []byte("package main // " + name + "\n\nfunc main() {}\n")}
 	}
-	for name, text := range files {
-		path := filepath.Join(root, "apps", filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	root := t.TempDir()
+	if err := os.CopyFS(root, files); err != nil {
+		t.Fatal(err)
 	}
 	return root
 }

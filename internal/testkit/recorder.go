@@ -4,14 +4,13 @@ package testkit
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
@@ -74,6 +73,7 @@ func newOptions(rpc *pulumirpc.RegisterResourceRequest) Options {
 type Recorder struct {
 	Replace func(r *Resource, outputs resource.PropertyMap) // changes the outputs of a resource; nil: nothing does
 	Account fakeaws.Account                                 // default: fakeaws.Default
+	Stack   string                                          // default: dev
 
 	Resources []*Resource
 	Invokes   []string // token and provider
@@ -83,16 +83,9 @@ type Recorder struct {
 	ctx *pulumi.Context
 }
 
-// Run runs a program with a configuration ("private-api:spot": "true") in stack dev.
+// Run runs a program with a configuration ("private-api:spot": "true").
 func (r *Recorder) Run(program pulumi.RunFunc, config map[string]string) error {
-	return r.RunStack("dev", program, config)
-}
-
-// RunStack is Run for another stack.
-func (r *Recorder) RunStack(stack string, program pulumi.RunFunc, config map[string]string) error {
-	if r.Account.ID == "" {
-		r.Account = fakeaws.Default
-	}
+	r.Account, r.Stack = cmp.Or(r.Account, fakeaws.Default), cmp.Or(r.Stack, "dev")
 	r.Exports = map[string]any{}
 	return pulumi.RunErr(func(ctx *pulumi.Context) error {
 		r.ctx = ctx
@@ -108,7 +101,7 @@ func (r *Recorder) RunStack(stack string, program pulumi.RunFunc, config map[str
 			})
 		}
 		return nil
-	}, pulumi.WithMocks("private-api", stack, r), func(info *pulumi.RunInfo) { info.Config = config })
+	}, pulumi.WithMocks("private-api", r.Stack, r), func(info *pulumi.RunInfo) { info.Config = config })
 }
 
 // Call answers a lookup.
@@ -147,11 +140,8 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 func (r *Recorder) add(made *Resource) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var parent tokens.Type
-	if urn := resource.URN(made.Parent); urn != "" && urn.QualifiedType() != resource.RootStackType {
-		parent = urn.QualifiedType()
-	}
-	made.URN = string(resource.NewURN(tokens.QName(r.ctx.Stack()), tokens.PackageName(r.ctx.Project()), parent, tokens.Type(made.Type), made.Name))
+	urn := resource.CreateURN(made.Name, made.Type, resource.URN(made.Parent), r.ctx.Project(), r.ctx.Stack())
+	made.URN = strings.Replace(string(urn), string(resource.RootStackType)+"$", "", 1) // URNs leave this parent out
 	r.Resources = append(r.Resources, made)
 }
 
@@ -208,20 +198,14 @@ func (r *Recorder) All(short string) []*Resource {
 
 // Input is one input as plain data, nil if it is not set. A path goes into objects and lists: "settings.0.value".
 func (r *Resource) Input(path string) any {
-	var value any = r.Inputs.Mappable()
-	for _, key := range strings.Split(path, ".") {
-		switch v := value.(type) {
-		case map[string]any:
-			value = v[key]
-		case []any:
-			var i int
-			if _, err := fmt.Sscan(key, &i); err != nil || i >= len(v) {
-				return nil
-			}
-			value = v[i]
-		default:
-			return nil
+	var keys resource.PropertyPath
+	for key := range strings.SplitSeq(path, ".") {
+		if i, err := strconv.Atoi(key); err == nil {
+			keys = append(keys, i)
+		} else {
+			keys = append(keys, key)
 		}
 	}
-	return value
+	value, _ := keys.Get(resource.NewProperty(r.Inputs))
+	return value.Mappable()
 }

@@ -5,7 +5,6 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -49,11 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
 		ModifyResponse: func(response *http.Response) error { addCORS(response.Header, way.CORS); return nil },
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if errors.Is(err, context.DeadlineExceeded) {
-				answer(w, r, way.TimedOut())
-				return
-			}
-			answer(w, r, way.NoAnswer(err.Error()))
+			answer(w, r, way.NoAnswer(err))
 		},
 		ErrorLog: log.New(io.Discard, "", 0), // a caller or a task that goes away has its own message
 	}
@@ -113,7 +108,7 @@ func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	p.Out.Host = p.In.Host
 	local := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	forwarded := fmt.Sprintf("by=%s;for=%s;host=%s;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), quoteIfNeeded(p.In.Host))
+	forwarded := fmt.Sprintf("by=%s;for=%s;host=%q;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), p.In.Host)
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
 	p.Out.Header.Set("X-Forwarded-For", strings.Join(append(p.In.Header.Values("X-Forwarded-For"), way.LinkAddress), ", "))
 	p.Out.Header.Set("X-Forwarded-Proto", "http")
@@ -139,14 +134,7 @@ func traceID(given string, now time.Time) string {
 func forwardedNode(address string) string {
 	host, _, _ := net.SplitHostPort(address)
 	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+		return `"[` + host + `]"`
 	}
-	return quoteIfNeeded(host)
-}
-
-func quoteIfNeeded(value string) string {
-	if strings.ContainsAny(value, ":[]") {
-		return `"` + value + `"`
-	}
-	return value
+	return host
 }

@@ -149,11 +149,12 @@ func (r *Runner) superviseTask(s *service, t *task) {
 	}
 	// A target without requests under way is deregistered at once.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+	group, _ := r.set.Find(trace.TargetGroupType, t.targetGroup)
 	finished := make(chan struct{})
 	r.group.Go(func() { t.underWay.Wait(); close(finished) })
 	select {
 	case <-finished:
-	case <-time.After(time.Duration(r.set.DeregistrationDelay(t.targetGroup)) * time.Second / Speed):
+	case <-time.After(time.Duration(group.Outputs.Number("deregistrationDelay")) * time.Second / Speed):
 	case <-r.ctx.Done():
 	}
 	t.command.Process.Signal(syscall.SIGTERM)
@@ -210,7 +211,8 @@ func (r *Runner) checkHealth(t *task) {
 			return
 		case <-time.After(wait):
 		}
-		settings, _ := r.set.HealthCheck(t.targetGroup)
+		group, _ := r.set.Find(trace.TargetGroupType, t.targetGroup)
+		settings := group.Outputs.Object("healthCheck")
 		wait = time.Duration(cmp.Or(settings.Number("interval"), 30)) * time.Second / Speed
 		err := r.probe(t, settings)
 		t.mutex.Lock()
@@ -239,8 +241,8 @@ func (r *Runner) checkHealth(t *task) {
 
 // probe is one health check. It takes the same way as a request: security groups can drop it.
 func (r *Runner) probe(t *task, settings trace.Values) error {
-	if stop := r.set.Check(t.targetGroup, t.target); stop != nil {
-		return errors.New(stop.Reason)
+	if err := r.set.Check(t.targetGroup, t.target); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, time.Duration(cmp.Or(settings.Number("timeout"), 5))*time.Second)
 	defer cancel()

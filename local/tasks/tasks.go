@@ -182,7 +182,7 @@ func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 		}
 	}
 	if targetGroup != "" {
-		if _, ok := r.set.HealthCheck(targetGroup); !ok {
+		if _, ok := r.set.Find(trace.TargetGroupType, targetGroup); !ok {
 			return plan{}, fmt.Errorf("target group %s is not there", targetGroup)
 		}
 		// ECS refuses that, in these words: the service must come after the listener rule.

@@ -1,6 +1,5 @@
-// Command bench measures a service as its callers see it: a process of its own, asked over the network, its log read
-// through a pipe. Run it in the module's folder. Without arguments it builds and measures book; with arguments it
-// measures that command, which must serve the same paths on $PORT.
+// Command bench measures the service book as its callers see it: a process of its own, asked over the network, its log
+// read through a pipe. Run it in the module's folder.
 package main
 
 import (
@@ -27,31 +26,28 @@ const (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	if err := run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(command []string, stdout io.Writer) error {
-	if len(command) == 0 {
-		folder, err := os.MkdirTemp("", "bench")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(folder)
-		binary, err := load.Build("./book", folder)
-		if err != nil {
-			return err
-		}
-		command = []string{binary}
+func run(stdout io.Writer) error {
+	folder, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	binary, err := load.Build("./book", folder)
+	if err != nil {
+		return err
 	}
 
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "%d connections, %v each\tmeasured\tgoal\n", connections, loadTime)
 	var peak int
 	for _, path := range []string{"/api/books", "/api/books/1"} {
-		f, err := measure(command, path, loadTime)
+		f, err := measure(binary, path, loadTime)
 		if err != nil {
 			return err
 		}
@@ -63,7 +59,7 @@ func run(command []string, stdout io.Writer) error {
 
 	var first []float64
 	for range starts {
-		f, err := measure(command, "/api/books", 0)
+		f, err := measure(binary, "/api/books", 0)
 		if err != nil {
 			return err
 		}
@@ -83,8 +79,8 @@ type figures struct {
 
 // measure starts the server, sends it GETs of path for the given time, and kills it. The server's log goes through a pipe,
 // as to a container's log driver, and is dropped.
-func measure(command []string, path string, during time.Duration) (figures, error) {
-	server, err := load.Start(io.Discard, os.Environ(), path, command...)
+func measure(binary, path string, during time.Duration) (figures, error) {
+	server, err := load.Start(io.Discard, os.Environ(), path, binary)
 	if err != nil {
 		return figures{}, err
 	}

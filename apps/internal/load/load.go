@@ -36,14 +36,14 @@ type Process struct {
 	FirstAnswer time.Duration // from the start of the process
 }
 
-// Start runs a command with PORT set to a free port, the rest of its environment being env, and waits at most 10 s until
+// Start runs a server with PORT set to a free port, the rest of its environment being env, and waits at most 10 s until
 // path answers 200. Both of its outputs go to output.
-func Start(output io.Writer, env []string, path string, command ...string) (*Process, error) {
+func Start(output io.Writer, env []string, path, binary string) (*Process, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Cmd: exec.Command(command[0], command[1:]...), Address: listener.Addr().String()}
+	p := &Process{Cmd: exec.Command(binary), Address: listener.Addr().String()}
 	listener.Close()
 	p.Env = append(env, "PORT="+strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 	p.Stdout, p.Stderr = output, output
@@ -63,7 +63,7 @@ func Start(output io.Writer, env []string, path string, command ...string) (*Pro
 		time.Sleep(500 * time.Microsecond)
 	}
 	p.Process.Kill()
-	return nil, fmt.Errorf("%v: no answer from %s: %w", command, path, p.Wait())
+	return nil, fmt.Errorf("%s: no answer from %s: %w", binary, path, p.Wait())
 }
 
 // PeakMemory returns the most memory that was resident so far, in bytes. It needs Linux's /proc.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -30,7 +31,7 @@ type handler struct {
 type page struct {
 	found       *answer
 	notModified *answer // nil if the page has no ETag
-	etag        string  // without the quotes
+	etag        string
 }
 
 // answer is rendered at start.
@@ -114,10 +115,10 @@ func idOf(object []byte) (string, error) {
 }
 
 func newPage(body []byte) *page {
-	etag := fmt.Sprintf("%x", sha256.Sum256(body))[:32]
+	etag := fmt.Sprintf(`"%.16x"`, sha256.Sum256(body))
 	p := &page{newAnswer(http.StatusOK, body), newAnswer(http.StatusNotModified, nil), etag}
-	p.found.header.Set("ETag", `"`+etag+`"`)
-	p.notModified.header.Set("ETag", `"`+etag+`"`)
+	p.found.header.Set("ETag", etag)
+	p.notModified.header.Set("ETag", etag)
 	return p
 }
 
@@ -173,19 +174,10 @@ func (h *handler) choose(r *http.Request, p *page) *answer {
 
 // matches reports whether If-None-Match names etag, weak or not, or is "*" (RFC 9110, section 13.1.2).
 func matches(lines []string, etag string) bool {
-	for _, rest := range lines {
-		if strings.Trim(rest, " \t") == "*" {
-			return true
-		}
-		for quoted := true; quoted; {
-			rest = strings.TrimPrefix(strings.TrimLeft(rest, " \t,"), "W/")
-			rest, quoted = strings.CutPrefix(rest, `"`)
-			tag, after, closed := strings.Cut(rest, `"`)
-			if quoted && closed && tag == etag {
-				return true
-			}
-			rest = after
-		}
-	}
-	return false
+	return slices.ContainsFunc(lines, func(line string) bool {
+		before, _, found := strings.Cut(line, etag)
+		before = strings.TrimSuffix(before, "W/")
+		separated := strings.LastIndexAny(before, " \t,") == len(before)-1 // or at the begin of the line
+		return found && separated || strings.Trim(line, " \t") == "*"
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -76,11 +77,8 @@ func forwardedFor(field string) string {
 
 // host removes the port, and the brackets of an IPv6 address. What is no address ("unknown", "_hidden") stays.
 func host(node string) string {
-	if inside, _, found := strings.Cut(node, "]"); found {
-		return strings.TrimPrefix(inside, "[")
+	if host, _, err := net.SplitHostPort(node); err == nil {
+		return host
 	}
-	if strings.Count(node, ":") == 1 { // more are an IPv6 address without a port
-		node, _, _ = strings.Cut(node, ":")
-	}
-	return node
+	return strings.Trim(node, "[]")
 }

@@ -41,9 +41,10 @@ func Mock(ctx *pulumi.Context, args pulumi.MockResourceArgs) (resource.PropertyM
 }
 
 // references returns route tables as the outputs of a component hold them.
-func references(tables []*ec2.RouteTable) pulumi.ArrayOutput {
+func references(tables pulumi.Array) pulumi.ArrayOutput {
 	all := pulumi.Array{}
-	for _, table := range tables {
+	for _, input := range tables {
+		table := input.(*ec2.RouteTable)
 		all = append(all, pulumi.All(table.URN(), table.ID()).ApplyT(func(v []any) any {
 			return resource.MakeCustomResourceReference(resource.URN(v[0].(pulumi.URN)), resource.ID(v[1].(pulumi.ID)), "")
 		}))

@@ -48,44 +48,41 @@ type Vpc struct {
 
 	vpc             *ec2.Vpc
 	gateway         *ec2.InternetGateway
+	nat             *ec2.NatGateway // the last that was made
 	public, private pulumi.StringArray
-	routeTables     []*ec2.RouteTable
-	natGateways     []*ec2.NatGateway
+	routeTables     pulumi.Array
 }
 
 // parse reads the inputs of the component. Nothing passes that awsx would understand and this package does not.
-func parse(inputs resource.PropertyMap) (*args, error) {
+func parse(inputs resource.PropertyMap) (*args, [][]netip.Prefix, error) {
 	text, err := json.Marshal(inputs.Mappable())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a := &args{}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(a); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch {
 	case a.CidrBlock == "" || len(a.AvailabilityZoneNames) == 0 || len(a.SubnetSpecs) == 0 || a.NatGateways.Strategy == "":
-		return nil, errors.New("the stand-in for awsx needs cidrBlock, availabilityZoneNames, subnetSpecs and natGateways.strategy")
+		return nil, nil, errors.New("the stand-in for awsx needs cidrBlock, availabilityZoneNames, subnetSpecs and natGateways.strategy")
 	case a.SubnetStrategy != "Auto":
-		return nil, fmt.Errorf("the stand-in for awsx has only the subnet strategy Auto, not %q", a.SubnetStrategy)
+		return nil, nil, fmt.Errorf("the stand-in for awsx has only the subnet strategy Auto, not %q", a.SubnetStrategy)
 	}
-	for _, s := range a.SubnetSpecs {
-		if s.Type != "Public" && s.Type != "Private" {
-			return nil, fmt.Errorf("the stand-in for awsx has only Public and Private subnets, not %q", s.Type)
+	for i, s := range a.SubnetSpecs {
+		if kinds := []string{"Public", "Private"}; i >= len(kinds) || s.Type != kinds[i] {
+			return nil, nil, fmt.Errorf("the stand-in for awsx makes a Public subnet, then maybe a Private one, not %q", s.Type)
 		}
 	}
-	return a, nil
+	ranges, err := layout(a.CidrBlock, len(a.AvailabilityZoneNames), a.SubnetSpecs)
+	return a, ranges, err
 }
 
 // New registers the component and its children.
 func New(ctx *pulumi.Context, name string, inputs resource.PropertyMap, opts ...pulumi.ResourceOption) (*Vpc, error) {
-	a, err := parse(inputs)
-	if err != nil {
-		return nil, fmt.Errorf("%s %q: %w", Token, name, err)
-	}
-	ranges, err := layout(a.CidrBlock, len(a.AvailabilityZoneNames), a.SubnetSpecs)
+	a, ranges, err := parse(inputs)
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", Token, name, err)
 	}
@@ -107,24 +104,15 @@ func New(ctx *pulumi.Context, name string, inputs resource.PropertyMap, opts ...
 		return nil, err
 	}
 	for zone, zoneName := range a.AvailabilityZoneNames {
-		for _, kind := range []string{"Public", "Private"} { // public first: the NAT gateways are there
-			for i, spec := range a.SubnetSpecs {
-				if spec.Type != kind {
-					continue
-				}
-				hasNat := kind == "Public" && (a.NatGateways.Strategy == "OnePerAz" || a.NatGateways.Strategy == "Single" && zone == 0)
-				if err := v.addSubnet(ctx, name, zone, zoneName, kind, ranges[zone][i], hasNat); err != nil {
-					return nil, err
-				}
+		for i, spec := range a.SubnetSpecs { // public first: the NAT gateways are there
+			hasNat := spec.Type == "Public" && (a.NatGateways.Strategy == "OnePerAz" || a.NatGateways.Strategy == "Single" && zone == 0)
+			if err := v.addSubnet(ctx, name, zone, zoneName, spec.Type, ranges[zone][i], hasNat); err != nil {
+				return nil, err
 			}
 		}
 	}
 	v.VpcID, v.PublicSubnetIDs, v.PrivateSubnetIDs = v.vpc.ID(), v.public.ToStringArrayOutput(), v.private.ToStringArrayOutput()
-	tables := pulumi.Array{}
-	for _, table := range v.routeTables {
-		tables = append(tables, table)
-	}
-	v.RouteTables = tables.ToArrayOutput()
+	v.RouteTables = v.routeTables.ToArrayOutput()
 	return v, ctx.RegisterResourceOutputs(v, pulumi.Map{"vpcId": v.VpcID})
 }
 
@@ -161,10 +149,10 @@ func (v *Vpc) addSubnet(ctx *pulumi.Context, vpc string, zone int, zoneName, kin
 		route.GatewayId = v.gateway.ID()
 	} else {
 		v.private = append(v.private, subnet.ID().ToStringOutput())
-		if len(v.natGateways) == 0 {
+		if v.nat == nil {
 			return nil // no way out
 		}
-		route.NatGatewayId = v.natGateways[len(v.natGateways)-1].ID()
+		route.NatGatewayId = v.nat.ID()
 	}
 	_, err = ec2.NewRoute(ctx, name, route, under(table)...)
 	return err
@@ -175,10 +163,9 @@ func (v *Vpc) addNatGateway(ctx *pulumi.Context, name string, subnet *ec2.Subnet
 	if err != nil {
 		return err
 	}
-	nat, err := ec2.NewNatGateway(ctx, name, &ec2.NatGatewayArgs{
+	v.nat, err = ec2.NewNatGateway(ctx, name, &ec2.NatGatewayArgs{
 		SubnetId: subnet.ID(), AllocationId: address.AllocationId, Tags: tags(name),
 	}, under(subnet)...)
-	v.natGateways = append(v.natGateways, nat)
 	return err
 }
 

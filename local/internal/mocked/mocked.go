@@ -41,8 +41,8 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *trac
 	for key, value := range config {
 		values["private-api:"+key] = value
 	}
-	r := &testkit.Recorder{}
-	if err := r.RunStack("local", program.Deploy, values); err != nil {
+	r := &testkit.Recorder{Stack: "local"}
+	if err := r.Run(program.Deploy, values); err != nil {
 		t.Fatal(err)
 	}
 	set := &trace.Set{}
