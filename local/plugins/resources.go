@@ -10,9 +10,9 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil/rpcerror"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -54,16 +54,10 @@ type request struct {
 }
 
 func parse(urn string, olds, news *structpb.Struct) (request, error) {
-	r := request{urn: resource.URN(urn)}
-	var err error
-	if r.Type, err = fakeaws.TypeOf(string(r.urn.Type())); err != nil {
-		return r, status.Error(codes.Unimplemented, err.Error())
-	}
-	if r.olds, err = decode(olds); err != nil {
-		return r, err
-	}
-	r.news, err = decode(news)
-	return r, err
+	known, err := fakeaws.TypeOf(string(resource.URN(urn).Type()))
+	before, err1 := decode(olds)
+	after, err2 := decode(news)
+	return request{known, resource.URN(urn), before, after}, errors.Join(err, err1, err2)
 }
 
 // Configure takes the region. A stack has one.
@@ -95,7 +89,7 @@ func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulu
 	}
 	answer, err := p.currentAccount().Invoke(r.Tok, args)
 	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
+		return nil, err
 	}
 	out, err := encode(answer)
 	return &pulumirpc.InvokeResponse{Return: out}, err
@@ -110,7 +104,7 @@ func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumi
 	suffix := fmt.Sprintf("%x", r.RandomSeed)
 	checked, err := in.Check(in.urn.Name(), suffix[:min(7, len(suffix))], in.olds, in.news)
 	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
+		return nil, err
 	}
 	if build := checked["build"]; build.IsObject() && !build.ContainsUnknowns() {
 		digest, err := tasks.NewImage(p.root, trace.Values(build.ObjectValue().Mappable())).Digest()
@@ -185,13 +179,9 @@ func (c *cloud) count(in request) int {
 // initFailed is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
 // The engine then calls the program's error hook.
 func initFailed(id string, properties, inputs *structpb.Struct, reason error) error {
-	s, err := status.New(codes.Unknown, reason.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{
+	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, reason.Error()), &pulumirpc.ErrorResourceInitFailed{
 		Id: id, Properties: properties, Inputs: inputs, Reasons: []string{reason.Error()},
 	})
-	if err != nil {
-		return errors.Join(reason, err)
-	}
-	return s.Err()
 }
 
 // preview returns the outputs of which those are unknown that AWS adds.
