@@ -4,16 +4,14 @@ package mocked
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,16 +72,6 @@ func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Ru
 	return runner
 }
 
-// JSON renders a configuration value that is a list or an object.
-func JSON(t testing.TB, value any) string {
-	t.Helper()
-	text, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // Services are two that do not change with those of the stack.
 func Services() []producer.Service {
 	return []producer.Service{{Name: "book", Path: "/api/books", Priority: 100}, {Name: "author", Path: "/api/authors", Priority: 200}}
@@ -95,39 +83,27 @@ func Apps(t testing.TB) (root string, services []producer.Service) {
 	t.Helper()
 	root = t.TempDir()
 	from := Root(t)
-	for _, folders := range [][2]string{{"apps", "apps"}, {"local/internal/mocked/testdata/echo", "apps/echo"}} {
-		if err := os.CopyFS(filepath.Join(root, folders[1]), os.DirFS(filepath.Join(from, folders[0]))); err != nil {
-			t.Fatal(err)
+	for _, copied := range [][]string{{"apps", "Pulumi.yaml", root}, {"local/internal/mocked/testdata/echo", root + "/apps"}} {
+		command := exec.Command("cp", append([]string{"-R"}, copied...)...)
+		command.Dir = from
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
-	}
-	settings, err := os.ReadFile(filepath.Join(from, "Pulumi.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, "Pulumi.yaml"), settings, 0o644); err != nil {
-		t.Fatal(err)
 	}
 	return root, append(Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
 }
 
 // Load sends GET requests to url while something happens, and returns how many there were and what was not answered with
 // 200.
-func Load(url string, during func()) (sent int64, failed []string) {
-	stop := make(chan struct{})
+func Load(url string, during func()) (sent int, failed []string) {
+	ctx, stop := context.WithCancel(context.Background())
 	var workers sync.WaitGroup
 	var mutex sync.Mutex
-	var count atomic.Int64
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
 	defer client.CloseIdleConnections()
 	for range 4 {
 		workers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(time.Millisecond): // bounded: the machine has other things to do
-				}
-				count.Add(1)
+			for ; ctx.Err() == nil; time.Sleep(time.Millisecond) { // bounded: the machine has other things to do
 				response, err := client.Get(url)
 				if err == nil {
 					_, err = io.Copy(io.Discard, response.Body)
@@ -136,16 +112,17 @@ func Load(url string, during func()) (sent int64, failed []string) {
 						err = fmt.Errorf("%s", response.Status)
 					}
 				}
+				mutex.Lock()
+				sent++
 				if err != nil {
-					mutex.Lock()
 					failed = append(failed, err.Error())
-					mutex.Unlock()
 				}
+				mutex.Unlock()
 			}
 		})
 	}
 	during()
-	close(stop)
+	stop()
 	workers.Wait()
-	return count.Load(), failed
+	return sent, failed
 }
