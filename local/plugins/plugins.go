@@ -33,7 +33,8 @@ type Servers struct {
 // Serve starts the providers on free ports of this machine. Relative paths of build contexts count from root.
 func Serve(set *trace.Set, runner *tasks.Runner, root string) (*Servers, error) {
 	s := &Servers{}
-	cloud := &cloud{set: set, runner: runner, root: root, account: fakeaws.Default, counts: map[string]int{}}
+	cloud := &cloud{set: set, runner: runner, root: root, counts: map[string]int{}}
+	cloud.account.Store(&fakeaws.Default)
 	var attach []string
 	for name, provider := range map[string]pulumirpc.ResourceProviderServer{
 		"aws":    &resources{base{version: "6.83.2"}, cloud},

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -23,13 +24,13 @@ import (
 
 // cloud is what the providers aws and docker share: the resources that exist, and the tasks that run.
 type cloud struct {
-	set    *trace.Set
-	runner *tasks.Runner
-	root   string
+	set     *trace.Set
+	runner  *tasks.Runner
+	root    string
+	account atomic.Pointer[fakeaws.Account] // in the region that was configured last
 
-	mutex   sync.Mutex
-	account fakeaws.Account
-	counts  map[string]int // of the resources made, by type and name
+	mutex  sync.Mutex
+	counts map[string]int // of the resources made, by type and name
 }
 
 // resources is a provider of the resource types in the table.
@@ -67,18 +68,9 @@ func (p *resources) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) 
 		return nil, err
 	}
 	if region := args["region"]; region.IsString() {
-		p.mutex.Lock()
-		p.account.Region = region.StringValue()
-		p.mutex.Unlock()
+		p.account.Store(&fakeaws.Account{ID: fakeaws.Default.ID, Region: region.StringValue()})
 	}
 	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
-}
-
-// currentAccount returns the account with the region that was configured last.
-func (c *cloud) currentAccount() fakeaws.Account {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return c.account
 }
 
 // Invoke answers a lookup.
@@ -87,7 +79,7 @@ func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulu
 	if err != nil {
 		return nil, err
 	}
-	answer, err := p.currentAccount().Invoke(r.Tok, args)
+	answer, err := p.account.Load().Invoke(r.Tok, args)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +142,7 @@ func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pu
 		properties, err := encode(in.preview())
 		return &pulumirpc.CreateResponse{Properties: properties}, err
 	}
-	id, outputs := in.Create(p.currentAccount(), in.urn.Name(), p.count(in), in.news)
+	id, outputs := in.Create(*p.account.Load(), in.urn.Name(), p.count(in), in.news)
 	properties, err := encode(outputs)
 	if err != nil {
 		return nil, err
@@ -199,7 +191,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 	if err != nil {
 		return nil, err
 	}
-	outputs := in.Update(p.currentAccount(), in.urn.Name(), in.olds, in.news)
+	outputs := in.Update(*p.account.Load(), in.urn.Name(), in.olds, in.news)
 	switch {
 	case !r.Preview:
 		err = p.apply(ctx, in, r.Id, outputs)
@@ -229,11 +221,6 @@ func (c *cloud) apply(ctx context.Context, in request, id string, outputs resour
 	}
 	c.set.Put(r)
 	return nil
-}
-
-// Read returns what was asked for: this cloud changes nothing by itself.
-func (p *resources) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil
 }
 
 // Delete deletes a resource, and stops the tasks of a service.

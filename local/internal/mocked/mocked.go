@@ -29,8 +29,8 @@ func Root(testing.TB) string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Deploy runs the program with a configuration, and returns what is deployed.
-func Deploy(t testing.TB, program stack.Program, config map[string]string) *trace.Set {
+// Deploy runs the program with a configuration, builds the images and runs the services until the end of the test.
+func Deploy(t testing.TB, program stack.Program, config map[string]string, o tasks.Options) (*trace.Set, *tasks.Runner) {
 	t.Helper()
 	if program.Root == "" {
 		program.Root = Root(t)
@@ -49,18 +49,12 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *trac
 			set.Put(trace.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: trace.Values(made.Outputs.Mappable())})
 		}
 	}
-	return set
-}
-
-// Start builds the images and runs the services of what is deployed; it ends them with the test.
-func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Runner {
-	t.Helper()
 	o.Folder = t.TempDir()
 	runner := tasks.New(context.Background(), set, o)
 	t.Cleanup(runner.Close)
 	for _, image := range set.Of(fakeaws.Image) {
 		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@sha256:")
-		if err := runner.Build(context.Background(), tasks.NewImage(root, image.Outputs.Object("build")), digest); err != nil {
+		if err := runner.Build(context.Background(), tasks.NewImage(program.Root, image.Outputs.Object("build")), digest); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,7 +63,7 @@ func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Ru
 			t.Fatal(err)
 		}
 	}
-	return runner
+	return set, runner
 }
 
 // Services are two that do not change with those of the stack.
