@@ -53,7 +53,8 @@ func (e *Engine) update(ctx context.Context, name string, command func(chan<- ev
 				if step := event.ResOutputsEvent; step != nil {
 					state, does := cmp.Or(step.Metadata.New, step.Metadata.Old), done[step.Metadata.Op]
 					if does != "" && state.Custom && !strings.HasPrefix(state.Type, "pulumi:") {
-						changes = append(changes, Change{components[state.URN], string(resource.URN(state.URN).Type().Name()), does})
+						typ := string(resource.URN(state.URN).Type().Name())
+						changes = append(changes, Change{components[state.URN], typ, does})
 					}
 				}
 				if d := event.DiagnosticEvent; d != nil && d.Severity == "error" {

@@ -76,10 +76,10 @@ func Services() []producer.Service {
 func Apps(t testing.TB) (root string, services []producer.Service) {
 	t.Helper()
 	root = t.TempDir()
-	from := Root(t)
-	for _, copied := range [][]string{{"apps", "Pulumi.yaml", root}, {"local/internal/mocked/testdata/echo", root + "/apps"}} {
+	echo := []string{"local/internal/mocked/testdata/echo", filepath.Join(root, "apps")}
+	for _, copied := range [][]string{{"apps", "Pulumi.yaml", root}, echo} {
 		command := exec.Command("cp", append([]string{"-R"}, copied...)...)
-		command.Dir = from
+		command.Dir = Root(t)
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
