@@ -1,10 +1,5 @@
 // Command local runs the stack on this machine: the same program through the real Pulumi engine, with AWS replaced by a
-// stand-in, the services as processes, and the HTTP API on localhost.
-//
-//	go run ./local [up] [-port 8080] [-v] [-json] [-config key=value]...
-//	go run ./local preview [-config key=value]...
-//	go run ./local trace [-method GET] [-config key=value]... PATH
-//	go run ./local trace [-config key=value]... -from SERVICE -to SERVICE
+// stand-in, the services as processes, and the HTTP API on localhost. go run ./local -help lists its commands.
 package main
 
 import (
@@ -21,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
 	"private-api/local/engine"
 	"private-api/local/tasks"
 	"private-api/producer"
@@ -35,11 +32,10 @@ func main() {
 	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	err := c.run(untilOrphaned(ctx), os.Args[1:])
 	stop()
-	switch {
-	case err == nil:
-	case errors.Is(err, flag.ErrHelp):
+	if errors.Is(err, flag.ErrHelp) {
 		os.Exit(2)
-	default:
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "local: %v\n", err)
 		os.Exit(1)
 	}
@@ -93,20 +89,6 @@ const usage = `Runs the stack on this machine, without AWS.
 
 `
 
-// settings are the values of -config.
-type settings map[string]string
-
-func (s settings) String() string { return "" }
-
-func (s settings) Set(text string) error {
-	key, value, found := strings.Cut(text, "=")
-	if !found || key == "" {
-		return fmt.Errorf("%q is not key=value", text)
-	}
-	s[key] = value
-	return nil
-}
-
 func (c *command) run(ctx context.Context, args []string) error {
 	name := "up"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -115,8 +97,16 @@ func (c *command) run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("local "+name, flag.ContinueOnError)
 	flags.SetOutput(c.stderr)
 	flags.Usage = func() { fmt.Fprint(c.stderr, usage); flags.PrintDefaults() }
-	config := settings{}
-	flags.Var(config, "config", "a `key=value` of the stack's configuration; lists and objects as JSON; repeatable")
+	config := map[string]string{}
+	const about = "a `key=value` of the stack's configuration; lists and objects as JSON; repeatable"
+	flags.Func("config", about, func(text string) error {
+		key, value, found := strings.Cut(text, "=")
+		if !found || key == "" {
+			return errors.New("it is not key=value")
+		}
+		config[key] = value
+		return nil
+	})
 	var port int
 	var method, from, to string
 	switch name {
@@ -137,10 +127,11 @@ func (c *command) run(ctx context.Context, args []string) error {
 		return flag.ErrHelp // the flag set has said why
 	}
 	if c.root == "" {
-		var err error
-		if c.root, err = findRoot(); err != nil {
+		project, err := workspace.DetectProjectPath()
+		if err != nil {
 			return err
 		}
+		c.root = filepath.Dir(project)
 	}
 	switch {
 	case name == "trace" && flags.NArg() == 1 && from == "" && to == "":
@@ -157,24 +148,8 @@ func (c *command) run(ctx context.Context, args []string) error {
 	return c.up(ctx, port, config)
 }
 
-// findRoot returns the folder that has Pulumi.yaml, here or above.
-func findRoot() (string, error) {
-	here, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for dir := here; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no Pulumi.yaml in %s or above", here)
-		}
-	}
-}
-
 // newEngine makes an empty stack.
-func (c *command) newEngine(ctx context.Context, config settings, display io.Writer) (*engine.Engine, error) {
+func (c *command) newEngine(ctx context.Context, config map[string]string, display io.Writer) (*engine.Engine, error) {
 	cli, err := engine.FindCLI(ctx, c.root, c.stderr)
 	if err != nil {
 		return nil, err
@@ -185,7 +160,7 @@ func (c *command) newEngine(ctx context.Context, config settings, display io.Wri
 	})
 }
 
-func (c *command) preview(ctx context.Context, config settings) error {
+func (c *command) preview(ctx context.Context, config map[string]string) error {
 	e, err := c.newEngine(ctx, config, c.stdout)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -24,9 +24,7 @@ import (
 type output struct {
 	lines   chan []byte
 	written chan struct{} // closed once all is
-
-	mutex   sync.Mutex
-	dropped int
+	dropped atomic.Int64
 }
 
 func newOutput(to io.Writer) *output {
@@ -41,18 +39,15 @@ func newOutput(to io.Writer) *output {
 }
 
 func (o *output) Write(p []byte) (int, error) {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	if len(o.lines) == cap(o.lines) {
-		o.dropped++
-		return len(p), nil
+	line, dropped := bytes.Clone(p), o.dropped.Swap(0)
+	if dropped > 0 {
+		line = append(fmt.Appendf(nil, "(%d lines are missing here, as nobody read them)\n", dropped), p...)
 	}
-	line := bytes.Clone(p)
-	if o.dropped > 0 {
-		line = append(fmt.Appendf(nil, "(%d lines are missing here, as nobody read them)\n", o.dropped), p...)
-		o.dropped = 0
+	select {
+	case o.lines <- line:
+	default:
+		o.dropped.Add(dropped + 1)
 	}
-	o.lines <- line
 	return len(p), nil
 }
 

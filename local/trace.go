@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"text/tabwriter"
@@ -22,45 +23,39 @@ type request struct {
 var errStopped = errors.New("the request does not arrive")
 
 // trace deploys the program without starting its services, and prints the way of a request.
-func (c *command) trace(ctx context.Context, config settings, r request) error {
-	var http *http.Request
-	if r.from == "" {
-		var err error
-		if http, err = newRequest(ctx, r); err != nil {
-			return err
-		}
+func (c *command) trace(ctx context.Context, config map[string]string, r request) (err error) {
+	if r.from == "" && !strings.HasPrefix(r.path, "/") {
+		return fmt.Errorf("path %q: it begins with /", r.path)
 	}
-	fmt.Fprintln(c.stderr, "Deploying the program, without its services.")
-	c.tasks.WithoutProcesses = true
-	e, err := c.newEngine(ctx, config, nil)
+	overHTTP, err := http.NewRequest(r.method, "http://localhost"+r.path, nil)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(c.stderr, "Deploying the program, without its services.")
+	c.tasks.WithoutProcesses = true
+	e, err := c.newEngine(ctx, config, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	if _, _, err := e.Up(ctx); err != nil {
-		return errors.Join(err, e.Close())
+		return err
 	}
 	var way *trace.Way
-	var title string
-	if http != nil {
-		way, title = overAPI(e, http), http.Method+" "+r.path
-	} else {
-		title = r.from + " calls " + r.to
+	title := r.from + " calls " + r.to
+	if r.from != "" {
 		way, err = between(e, r)
+	} else {
+		way, title = overAPI(e, overHTTP), r.method+" "+r.path
 	}
-	if err == nil {
-		fmt.Fprint(c.stdout, render(title, way))
-		if way.Stop != nil {
-			err = errStopped
-		}
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, e.Close())
-}
-
-func newRequest(ctx context.Context, r request) (*http.Request, error) {
-	if !strings.HasPrefix(r.path, "/") {
-		return nil, fmt.Errorf("path %q: it begins with /", r.path)
+	fmt.Fprint(c.stdout, render(title, way))
+	if way.Stop != nil {
+		return errStopped
 	}
-	return http.NewRequestWithContext(ctx, r.method, "http://localhost"+r.path, nil)
+	return nil
 }
 
 // overAPI follows a request to the task that answers it.
@@ -78,10 +73,6 @@ func overAPI(e *engine.Engine, r *http.Request) *trace.Way {
 		return way
 	}
 	all, healthy := e.Runner.Targets(way.TargetGroup)
-	if healthy == 0 {
-		way.Stop = &trace.Stop{Status: http.StatusBadGateway, Reason: "no healthy target: " + picked.Reason}
-		return way
-	}
 	way.Hops = append(way.Hops, trace.Hop{Kind: "target", Resource: picked.Service, Detail: fmt.Sprintf("container port %d, %d of %d tasks healthy", picked.Port, healthy, all)})
 	return way
 }
@@ -94,14 +85,9 @@ func between(e *engine.Engine, r request) (*trace.Way, error) {
 			dns := e.Set.DNSName(s)
 			host, _, _ := strings.Cut(dns, ".")
 			names = append(names, host)
-			if host != name {
-				continue
+			if target, ok := e.Runner.Target(s.ID); ok && host == name {
+				return target, dns, nil
 			}
-			target, ok := e.Runner.Target(s.ID)
-			if !ok {
-				return target, dns, fmt.Errorf("service %s has no tasks", name)
-			}
-			return target, dns, nil
 		}
 		return trace.Target{}, "", fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
 	}

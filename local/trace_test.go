@@ -27,8 +27,8 @@ func three() []producer.Service {
 // planned deploys the program without an engine and without processes.
 func planned(t *testing.T, services []producer.Service, config map[string]string) *engine.Engine {
 	t.Helper()
-	set := mocked.Deploy(t, stack.Program{Services: services}, config)
-	return &engine.Engine{Set: set, Runner: mocked.Start(t, set, "", tasks.Options{WithoutProcesses: true})}
+	set, runner := mocked.Deploy(t, stack.Program{Services: services}, config, tasks.Options{WithoutProcesses: true})
+	return &engine.Engine{Set: set, Runner: runner}
 }
 
 func follow(t *testing.T, e *engine.Engine, r request) *trace.Way {

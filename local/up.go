@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,7 @@ import (
 const destroyTimeout = 2 * time.Minute
 
 // up brings the stack up, serves it until ctx ends, and destroys it.
-func (c *command) up(ctx context.Context, port int, config settings) (err error) {
+func (c *command) up(ctx context.Context, port int, config map[string]string) (err error) {
 	// First of all, as it is the cheapest to fail.
 	listener, err := net.Listen("tcp", fmt.Sprintf("localhost:%d", port))
 	if err != nil {
@@ -38,7 +37,7 @@ func (c *command) up(ctx context.Context, port int, config settings) (err error)
 	defer output.Close()
 	c.stdout = output
 	c.tasks.Log = c.showLog
-	var display io.Writer
+	display := io.Discard
 	if c.verbose {
 		display = c.stdout
 	}
@@ -94,15 +93,6 @@ func (c *command) deploy(ctx context.Context, url string, e *engine.Engine) erro
 		return err
 	}
 	fmt.Fprintf(c.stdout, "\nUp in %v: %s", time.Since(start).Round(100*time.Millisecond), changesTable(changes))
-	if c.verbose {
-		for _, name := range slices.Sorted(maps.Keys(outputs)) {
-			text, err := json.MarshalIndent(outputs[name].Value, "    ", "  ")
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.stdout, "    %s: %s\n", name, text)
-		}
-	}
 	fmt.Fprintln(c.stdout)
 	endpoint, _ := outputs["apiEndpoint"].Value.(string)
 	urls, _ := outputs["serviceUrls"].Value.(map[string]any)

@@ -1,14 +1,12 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/blang/semver"
@@ -42,49 +40,28 @@ func FindCLI(ctx context.Context, root string, progress io.Writer) (auto.PulumiC
 // buildCLI compiles the CLI of a tool module.
 func buildCLI(ctx context.Context, module, program string, progress io.Writer) error {
 	const pkg = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-	start := time.Now()
 	fmt.Fprintf(progress, "There is no Pulumi CLI %s or newer on PATH: building one into %s.\nThat takes about 4 minutes on two cores, once.\n", Version, filepath.Dir(program))
-	fmt.Fprintln(progress, "  loading modules")
-	list := exec.CommandContext(ctx, "go", "list", "-C", module, "-deps", pkg)
-	list.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
-	list.Stderr = progress
-	out, err := list.Output()
-	if err != nil {
-		return err
-	}
-	total := strings.Count(string(out), "\n")
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
 	// Under another name until it is whole, so that an interrupted build leaves nothing that looks like one.
 	partial := fmt.Sprintf("%s.%d", program, os.Getpid())
 	defer os.Remove(partial)
-	build := exec.CommandContext(ctx, "go", "build", "-C", module, "-v", "-o", partial,
+	build := exec.CommandContext(ctx, "go", "build", "-C", module, "-o", partial,
 		"-ldflags", "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version="+Version, pkg)
-	build.Env = list.Env
-	stderr, err := build.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := build.Start(); err != nil {
-		return err
-	}
-	var failure []string
-	next := time.Now().Add(10 * time.Second)
-	for scanner, done := bufio.NewScanner(stderr), 0; scanner.Scan(); done++ {
-		failure = append(failure, scanner.Text())
-		failure = failure[max(0, len(failure)-10):]
-		if time.Now().After(next) {
-			fmt.Fprintf(progress, "  compiled %d of at most %d packages in %v\n", done, total, time.Since(start).Round(time.Second))
-			next = time.Now().Add(10 * time.Second)
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+	build.Stdout, build.Stderr = progress, progress
+	built := make(chan error)
+	go func() { built <- build.Run() }()
+	for start, ticks := time.Now(), time.Tick(10*time.Second); ; {
+		select {
+		case <-ticks:
+			fmt.Fprintf(progress, "  %v\n", time.Since(start).Round(time.Second))
+		case err := <-built:
+			if err != nil {
+				return err
+			}
+			return os.Rename(partial, program)
 		}
 	}
-	if err := build.Wait(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("%w\n%s", err, strings.Join(failure, "\n"))
-	}
-	fmt.Fprintf(progress, "  done in %v\n", time.Since(start).Round(time.Second))
-	return os.Rename(partial, program)
 }

@@ -37,7 +37,7 @@ type Options struct {
 	Program pulumi.RunFunc
 	Root    string            // of the repository; relative paths of build contexts count from it
 	Config  map[string]string // by key; without a namespace, the project's
-	Display io.Writer         // takes all that Pulumi shows; nil: nothing does
+	Display io.Writer         // takes all that Pulumi shows
 	Temp    string            // folder for everything that is made; "": the system's
 	Tasks   tasks.Options     // Folder is set here
 }
@@ -52,7 +52,7 @@ type Engine struct {
 	folder  *os.File // locked
 	servers *plugins.Servers
 	stack   auto.Stack
-	display []io.Writer
+	display io.Writer
 }
 
 // New makes an empty stack, whose tasks stop when ctx ends. Close removes it and everything that came of it.
@@ -61,10 +61,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root}
-	if o.Display != nil {
-		e.display = []io.Writer{o.Display}
-	}
+	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root, display: o.Display}
 	o.Tasks.Folder = filepath.Join(folder.Name(), programs)
 	e.Runner = tasks.New(ctx, e.Set, o.Tasks)
 	defer func() {
@@ -78,15 +75,8 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 			return nil, err
 		}
 	}
-	// The project's settings hold the defaults of the configuration. The engine writes beside them, so it gets a copy.
-	settings, err := os.ReadFile(filepath.Join(o.Root, "Pulumi.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(work, "Pulumi.yaml"), settings, 0o644); err != nil {
-		return nil, err
-	}
-	project, err := workspace.LoadProject(filepath.Join(work, "Pulumi.yaml"))
+	// It holds the defaults of the configuration. The engine writes beside it, so it gets a copy.
+	project, err := workspace.LoadProject(filepath.Join(o.Root, "Pulumi.yaml"))
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +84,16 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if e.servers, err = plugins.Serve(e.Set, e.Runner, o.Root); err != nil {
 		return nil, err
 	}
-	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, e.project, o.Program, auto.WorkDir(work), auto.Pulumi(o.CLI), auto.EnvVars(map[string]string{
+	environment := auto.EnvVars(map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.ToSlash(state),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(),
 		"PULUMI_DEBUG_PROVIDERS":                      e.servers.Attach,
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"PULUMI_HOME":                                 home,
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
-	}))
+	})
+	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, e.project, o.Program,
+		auto.WorkDir(work), auto.Project(*project), auto.Pulumi(o.CLI), environment)
 	if err != nil {
 		return nil, fmt.Errorf("making the stack: %w", err)
 	}
@@ -142,10 +134,8 @@ func (e *Engine) Configure(ctx context.Context, values map[string]string) error 
 
 // color is "always" where a person sees the display: the engine itself sees a pipe.
 func (e *Engine) color() string {
-	if len(e.display) > 0 && os.Getenv("NO_COLOR") == "" {
-		if file, ok := e.display[0].(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-			return "always"
-		}
+	if file, ok := e.display.(*os.File); ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" {
+		return "always"
 	}
 	return "never"
 }
@@ -153,7 +143,7 @@ func (e *Engine) color() string {
 // Up deploys the program, and says what changed.
 func (e *Engine) Up(ctx context.Context) (outputs auto.OutputMap, changes []Change, err error) {
 	changes, err = e.update(ctx, "up", func(stream chan<- events.EngineEvent) error {
-		result, err := e.stack.Up(ctx, optup.EventStreams(stream), optup.ProgressStreams(e.display...), optup.ErrorProgressStreams(e.display...), optup.SuppressOutputs())
+		result, err := e.stack.Up(ctx, optup.EventStreams(stream), optup.ProgressStreams(e.display), optup.ErrorProgressStreams(e.display))
 		outputs = result.Outputs
 		return err
 	})
@@ -163,7 +153,7 @@ func (e *Engine) Up(ctx context.Context) (outputs auto.OutputMap, changes []Chan
 // Preview says what Up would do.
 func (e *Engine) Preview(ctx context.Context) error {
 	_, err := e.update(ctx, "preview", func(stream chan<- events.EngineEvent) error {
-		_, err := e.stack.Preview(ctx, optpreview.EventStreams(stream), optpreview.ProgressStreams(e.display...), optpreview.ErrorProgressStreams(e.display...), optpreview.Color(e.color()))
+		_, err := e.stack.Preview(ctx, optpreview.EventStreams(stream), optpreview.ProgressStreams(e.display), optpreview.ErrorProgressStreams(e.display), optpreview.Color(e.color()))
 		return err
 	})
 	return err
@@ -180,7 +170,7 @@ func (e *Engine) Destroy(ctx context.Context) (changes []Change, err error) {
 		return nil, err
 	}
 	return e.update(ctx, "destroy", func(stream chan<- events.EngineEvent) error {
-		_, err := e.stack.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ProgressStreams(e.display...), optdestroy.ErrorProgressStreams(e.display...))
+		_, err := e.stack.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ProgressStreams(e.display), optdestroy.ErrorProgressStreams(e.display))
 		return err
 	})
 }
@@ -188,10 +178,9 @@ func (e *Engine) Destroy(ctx context.Context) (changes []Change, err error) {
 // Close ends all tasks, whatever the state of the stack, and removes the folder.
 func (e *Engine) Close() error {
 	e.Runner.Stop() // what a provider waits for ends, and so can the provider
-	var err error
 	if e.servers != nil {
-		err = e.servers.Close()
+		e.servers.Close()
 	}
 	e.Runner.Close()
-	return errors.Join(err, os.RemoveAll(e.folder.Name()), e.folder.Close())
+	return errors.Join(os.RemoveAll(e.folder.Name()), e.folder.Close())
 }

@@ -31,32 +31,36 @@ var done = map[apitype.OpType]string{
 func (e *Engine) update(ctx context.Context, name string, command func(chan<- events.EngineEvent) error) ([]Change, error) {
 	var changes []Change
 	var reasons []string
-	resources := states{}
+	components := map[string]string{} // by the URNs of the resources that belong to them
 	stream, returned, collected := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(collected)
 		for {
-			var event events.EngineEvent
-			open := true
 			select {
-			case event, open = <-stream:
 			case <-returned: // a CLI that fails early does not open the stream, and nobody closes it
 				return
-			}
-			if !open {
-				return
-			}
-			if step := event.ResourcePreEvent; step != nil {
-				resources[step.Metadata.URN] = stateOf(step.Metadata)
-			}
-			if step := event.ResOutputsEvent; step != nil {
-				if state := stateOf(step.Metadata); done[step.Metadata.Op] != "" && state.Custom && !strings.HasPrefix(state.Type, "pulumi:") {
-					changes = append(changes, Change{Component: resources.component(state), Type: string(resource.URN(state.URN).Type().Name()), Done: done[step.Metadata.Op]})
+			case event, open := <-stream:
+				if !open {
+					return
 				}
-			}
-			if d := event.DiagnosticEvent; d != nil && d.Severity == "error" {
-				if reason := e.reason(d.Message); reason != "" && !slices.Contains(reasons, reason) {
-					reasons = append(reasons, reason)
+				if step := event.ResourcePreEvent; step != nil {
+					state := cmp.Or(step.Metadata.New, step.Metadata.Old)
+					components[state.URN] = resource.URN(state.URN).Name()
+					if state.Custom && state.Parent != "" {
+						components[state.URN] = cmp.Or(components[state.Parent], resource.URN(state.Parent).Name())
+					}
+				}
+				if step := event.ResOutputsEvent; step != nil {
+					state, does := cmp.Or(step.Metadata.New, step.Metadata.Old), done[step.Metadata.Op]
+					if does != "" && state.Custom && !strings.HasPrefix(state.Type, "pulumi:") {
+						typ := string(resource.URN(state.URN).Type().Name())
+						changes = append(changes, Change{components[state.URN], typ, does})
+					}
+				}
+				if d := event.DiagnosticEvent; d != nil && d.Severity == "error" {
+					if reason := e.reason(d.Message); reason != "" && !slices.Contains(reasons, reason) {
+						reasons = append(reasons, reason)
+					}
 				}
 			}
 		}
@@ -85,20 +89,4 @@ func (e *Engine) reason(message string) string {
 		return ""
 	}
 	return text
-}
-
-// states of resources, by URN.
-type states map[string]*apitype.StepEventStateMetadata
-
-func stateOf(step apitype.StepEventMetadata) *apitype.StepEventStateMetadata {
-	return cmp.Or(step.New, step.Old)
-}
-
-// component returns the name of the component that a resource belongs to: its nearest ancestor that is one.
-func (s states) component(state *apitype.StepEventStateMetadata) string {
-	parent := state.Parent
-	for s[parent] != nil && s[parent].Custom {
-		parent = s[parent].Parent
-	}
-	return resource.URN(parent).Name()
 }

@@ -39,8 +39,7 @@ func start(t *testing.T, config map[string]string) *running {
 func startWith(t *testing.T, config map[string]string, o tasks.Options) *running {
 	t.Helper()
 	root, services := mocked.Apps(t)
-	set := mocked.Deploy(t, stack.Program{Services: services, Root: root}, config)
-	runner := mocked.Start(t, set, root, o)
+	set, runner := mocked.Deploy(t, stack.Program{Services: services, Root: root}, config, o)
 	server := httptest.NewServer(&gateway.Handler{Set: set, Runner: runner})
 	t.Cleanup(server.Close)
 	return &running{server, set, runner}
@@ -362,8 +361,7 @@ func TestTargetGroupWithoutLoadBalancer(t *testing.T) {
 
 func TestNeverHealthy(t *testing.T) {
 	root, services := mocked.Apps(t)
-	set := mocked.Deploy(t, stack.Program{Services: services, Root: root}, nil)
-	runner := mocked.Start(t, set, root, tasks.Options{HealthyTimeout: time.Second})
+	set, runner := mocked.Deploy(t, stack.Program{Services: services, Root: root}, nil, tasks.Options{HealthyTimeout: time.Second})
 	s := &running{set: set, runner: runner}
 	// The container port is not the one that the process is told.
 	err := s.revise(t, "producer-echo", `"name":"PORT","value":"8080"`, `"name":"PORT","value":"0"`)

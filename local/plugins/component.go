@@ -19,7 +19,7 @@ import (
 // component is the provider awsx.
 type component struct {
 	base
-	engine atomic.Pointer[grpc.ClientConn] // the latest that attached: each update has one of its own
+	engine atomic.Pointer[string] // address of the latest that attached: each update has one of its own
 }
 
 func (c *component) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
@@ -27,19 +27,8 @@ func (c *component) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pu
 }
 
 func (c *component) Attach(_ context.Context, r *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
-	engine, err := grpc.NewClient(r.Address, grpc.WithTransportCredentials(insecure.NewCredentials()), rpcutil.GrpcChannelOptions())
-	if err != nil {
-		return nil, err
-	}
-	c.replaceEngine(engine)
+	c.engine.Store(&r.Address)
 	return &emptypb.Empty{}, nil
-}
-
-// replaceEngine closes the connection to the engine before; nil leaves none.
-func (c *component) replaceEngine(engine *grpc.ClientConn) {
-	if before := c.engine.Swap(engine); before != nil {
-		before.Close()
-	}
 }
 
 func (c *component) Construct(ctx context.Context, r *pulumirpc.ConstructRequest) (*pulumirpc.ConstructResponse, error) {
@@ -50,7 +39,12 @@ func (c *component) Construct(ctx context.Context, r *pulumirpc.ConstructRequest
 	if err != nil {
 		return nil, err
 	}
-	return provider.Construct(ctx, r, c.engine.Load(), func(ctx *pulumi.Context, _, name string, _ provider.ConstructInputs, opts pulumi.ResourceOption) (*provider.ConstructResult, error) {
+	engine, err := grpc.NewClient(*c.engine.Load(), grpc.WithTransportCredentials(insecure.NewCredentials()), rpcutil.GrpcChannelOptions())
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	return provider.Construct(ctx, r, engine, func(ctx *pulumi.Context, _, name string, _ provider.ConstructInputs, opts pulumi.ResourceOption) (*provider.ConstructResult, error) {
 		vpc, err := network.New(ctx, name, inputs, opts)
 		if err != nil {
 			return nil, err

@@ -28,17 +28,17 @@ type Servers struct {
 
 	servers []*grpc.Server
 	serving sync.WaitGroup
-	awsx    component
 }
 
 // Serve starts the providers on free ports of this machine. Relative paths of build contexts count from root.
 func Serve(set *trace.Set, runner *tasks.Runner, root string) (*Servers, error) {
-	s := &Servers{awsx: component{base: base{version: "2.22.0"}}}
-	cloud := &cloud{set: set, runner: runner, root: root, account: fakeaws.Default, counts: map[string]int{}}
+	s := &Servers{}
+	cloud := &cloud{set: set, runner: runner, root: root, counts: map[string]int{}}
+	cloud.account.Store(&fakeaws.Default)
 	var attach []string
 	for name, provider := range map[string]pulumirpc.ResourceProviderServer{
 		"aws":    &resources{base{version: "6.83.2"}, cloud},
-		"awsx":   &s.awsx,
+		"awsx":   &component{base: base{version: "2.22.0"}},
 		"docker": &resources{base{version: "4.11.2"}, cloud},
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,13 +57,11 @@ func Serve(set *trace.Set, runner *tasks.Runner, root string) (*Servers, error) 
 }
 
 // Close stops the providers and waits for the calls under way, whose contexts end.
-func (s *Servers) Close() error {
+func (s *Servers) Close() {
 	for _, server := range s.servers {
 		server.Stop()
 	}
 	s.serving.Wait()
-	s.awsx.replaceEngine(nil)
-	return nil
 }
 
 // base is what all providers answer alike. The engine does without what it does not implement.

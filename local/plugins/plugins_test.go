@@ -24,11 +24,7 @@ func connect(t *testing.T, name string, set *trace.Set) pulumirpc.ResourceProvid
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := servers.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(servers.Close)
 	for attach := range strings.SplitSeq(servers.Attach, ",") {
 		provider, port, _ := strings.Cut(attach, ":")
 		if provider != name {

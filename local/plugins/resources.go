@@ -7,12 +7,13 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil/rpcerror"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -23,13 +24,13 @@ import (
 
 // cloud is what the providers aws and docker share: the resources that exist, and the tasks that run.
 type cloud struct {
-	set    *trace.Set
-	runner *tasks.Runner
-	root   string
+	set     *trace.Set
+	runner  *tasks.Runner
+	root    string
+	account atomic.Pointer[fakeaws.Account] // in the region that was configured last
 
-	mutex   sync.Mutex
-	account fakeaws.Account
-	counts  map[string]int // of the resources made, by type and name
+	mutex  sync.Mutex
+	counts map[string]int // of the resources made, by type and name
 }
 
 // resources is a provider of the resource types in the table.
@@ -54,16 +55,10 @@ type request struct {
 }
 
 func parse(urn string, olds, news *structpb.Struct) (request, error) {
-	r := request{urn: resource.URN(urn)}
-	var err error
-	if r.Type, err = fakeaws.TypeOf(string(r.urn.Type())); err != nil {
-		return r, status.Error(codes.Unimplemented, err.Error())
-	}
-	if r.olds, err = decode(olds); err != nil {
-		return r, err
-	}
-	r.news, err = decode(news)
-	return r, err
+	known, err := fakeaws.TypeOf(string(resource.URN(urn).Type()))
+	before, err1 := decode(olds)
+	after, err2 := decode(news)
+	return request{known, resource.URN(urn), before, after}, errors.Join(err, err1, err2)
 }
 
 // Configure takes the region. A stack has one.
@@ -73,18 +68,9 @@ func (p *resources) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) 
 		return nil, err
 	}
 	if region := args["region"]; region.IsString() {
-		p.mutex.Lock()
-		p.account.Region = region.StringValue()
-		p.mutex.Unlock()
+		p.account.Store(&fakeaws.Account{ID: fakeaws.Default.ID, Region: region.StringValue()})
 	}
 	return &pulumirpc.ConfigureResponse{SupportsPreview: true}, nil
-}
-
-// currentAccount returns the account with the region that was configured last.
-func (c *cloud) currentAccount() fakeaws.Account {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return c.account
 }
 
 // Invoke answers a lookup.
@@ -93,9 +79,9 @@ func (p *resources) Invoke(_ context.Context, r *pulumirpc.InvokeRequest) (*pulu
 	if err != nil {
 		return nil, err
 	}
-	answer, err := p.currentAccount().Invoke(r.Tok, args)
+	answer, err := p.account.Load().Invoke(r.Tok, args)
 	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
+		return nil, err
 	}
 	out, err := encode(answer)
 	return &pulumirpc.InvokeResponse{Return: out}, err
@@ -110,7 +96,7 @@ func (p *resources) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumi
 	suffix := fmt.Sprintf("%x", r.RandomSeed)
 	checked, err := in.Check(in.urn.Name(), suffix[:min(7, len(suffix))], in.olds, in.news)
 	if err != nil {
-		return nil, status.Error(codes.Unimplemented, err.Error())
+		return nil, err
 	}
 	if build := checked["build"]; build.IsObject() && !build.ContainsUnknowns() {
 		digest, err := tasks.NewImage(p.root, trace.Values(build.ObjectValue().Mappable())).Digest()
@@ -156,7 +142,7 @@ func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pu
 		properties, err := encode(in.preview())
 		return &pulumirpc.CreateResponse{Properties: properties}, err
 	}
-	id, outputs := in.Create(p.currentAccount(), in.urn.Name(), p.count(in), in.news)
+	id, outputs := in.Create(*p.account.Load(), in.urn.Name(), p.count(in), in.news)
 	properties, err := encode(outputs)
 	if err != nil {
 		return nil, err
@@ -185,13 +171,9 @@ func (c *cloud) count(in request) int {
 // initFailed is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
 // The engine then calls the program's error hook.
 func initFailed(id string, properties, inputs *structpb.Struct, reason error) error {
-	s, err := status.New(codes.Unknown, reason.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{
+	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, reason.Error()), &pulumirpc.ErrorResourceInitFailed{
 		Id: id, Properties: properties, Inputs: inputs, Reasons: []string{reason.Error()},
 	})
-	if err != nil {
-		return errors.Join(reason, err)
-	}
-	return s.Err()
 }
 
 // preview returns the outputs of which those are unknown that AWS adds.
@@ -209,7 +191,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 	if err != nil {
 		return nil, err
 	}
-	outputs := in.Update(p.currentAccount(), in.urn.Name(), in.olds, in.news)
+	outputs := in.Update(*p.account.Load(), in.urn.Name(), in.olds, in.news)
 	switch {
 	case !r.Preview:
 		err = p.apply(ctx, in, r.Id, outputs)
@@ -239,11 +221,6 @@ func (c *cloud) apply(ctx context.Context, in request, id string, outputs resour
 	}
 	c.set.Put(r)
 	return nil
-}
-
-// Read returns what was asked for: this cloud changes nothing by itself.
-func (p *resources) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil
 }
 
 // Delete deletes a resource, and stops the tasks of a service.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,23 +43,20 @@ type task struct {
 	transport *http.Transport
 	underWay  sync.WaitGroup // requests
 
-	ctx         context.Context // until stop, or the end of the runner
-	stop        context.CancelFunc
-	healthy     atomic.Bool
-	healthyOnce chan struct{} // closed by the first health check that passes
-	steady      atomic.Bool   // its deployment was successful: if it ends, another one starts
-	ended       chan struct{} // closed with the end of the process
+	ctx     context.Context // until stop, or the end of the runner
+	stop    context.CancelFunc
+	healthy atomic.Bool
+	steady  atomic.Bool   // its deployment was successful: if it ends, another one starts
+	ended   chan struct{} // closed with the end of the process
 
 	mutex  sync.Mutex
-	why    string   // last result of the health check
-	exit   error    // of the process
+	why    string   // a health check failed
 	latest []string // of the log
 }
 
 // Picked is the target of one request.
 type Picked struct {
 	trace.Target
-	Reason    string // why it is not healthy
 	Address   string // where it really listens
 	Transport http.RoundTripper
 	Done      func()
@@ -67,11 +65,11 @@ type Picked struct {
 func (t *task) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(t.port)) }
 
 func (r *Runner) startTask(s *service, p plan) (*task, error) {
-	t := &task{plan: p, healthyOnce: make(chan struct{}), ended: make(chan struct{}), why: "no health check has passed yet"}
+	t := &task{plan: p, ended: make(chan struct{}), why: "no health check has passed yet"}
 	t.ctx, t.stop = context.WithCancel(r.ctx)
 	if r.options.WithoutProcesses {
 		t.healthy.Store(true)
-		close(t.ended)
+		context.AfterFunc(t.ctx, func() { close(t.ended) })
 		return t, nil
 	}
 	program, err := r.program(p.Image)
@@ -97,18 +95,21 @@ func (r *Runner) startTask(s *service, p plan) (*task, error) {
 	}
 	t.command.Stderr = t.command.Stdout
 	started := make(chan error)
-	r.starting <- func() { started <- t.command.Start() }
-	if err := <-started; err != nil {
-		return nil, err
-	}
 	r.group.Go(func() {
+		runtime.LockOSThread() // Linux ends a process with the thread that started it
+		err := t.command.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		t.copyLog(output, r.options.Log)
-		t.mutex.Lock()
-		t.exit = t.command.Wait()
-		t.mutex.Unlock()
+		t.command.Wait()
 		t.healthy.Store(false)
 		close(t.ended)
 	})
+	if err := <-started; err != nil {
+		return nil, err
+	}
 	r.group.Go(func() { r.superviseTask(s, t) })
 	r.group.Go(func() { r.checkHealth(t) })
 	return t, nil
@@ -150,24 +151,15 @@ func (r *Runner) superviseTask(s *service, t *task) {
 	// A target without requests under way is deregistered at once.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
 	group, _ := r.set.Find(trace.TargetGroupType, t.targetGroup)
-	finished := make(chan struct{})
-	r.group.Go(func() { t.underWay.Wait(); close(finished) })
-	select {
-	case <-finished:
-	case <-time.After(time.Duration(group.Outputs.Number("deregistrationDelay")) * time.Second / Speed):
-	case <-r.ctx.Done():
-	}
+	delay := time.Duration(group.Outputs.Number("deregistrationDelay")) * time.Second / Speed
+	draining, finished := context.WithTimeout(r.ctx, delay)
+	r.group.Go(func() { t.underWay.Wait(); finished() })
+	<-draining.Done()
 	t.command.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-t.ended:
-	case <-time.After(time.Duration(cmp.Or(t.StopTimeout, defaultStopTimeout)) * time.Second):
-	case <-r.ctx.Done():
-		select {
-		case <-t.ended:
-		case <-time.After(lastStopTimeout):
-		}
-	}
-	t.command.Process.Kill() // nothing if it has ended
+	timeout := time.Duration(cmp.Or(t.StopTimeout, defaultStopTimeout)) * time.Second
+	kill := time.AfterFunc(timeout, func() { t.command.Process.Kill() })
+	defer kill.Stop()
+	defer context.AfterFunc(r.ctx, func() { kill.Reset(lastStopTimeout) })()
 	<-t.ended
 }
 
@@ -199,7 +191,6 @@ func (r *Runner) replace(s *service, t *task) {
 func (r *Runner) checkHealth(t *task) {
 	if t.targetGroup == "" {
 		t.healthy.Store(true)
-		close(t.healthyOnce)
 		return
 	}
 	wait, passed, failed, once := 100*time.Millisecond, 0, 0, false
@@ -215,27 +206,21 @@ func (r *Runner) checkHealth(t *task) {
 		settings := group.Outputs.Object("healthCheck")
 		wait = time.Duration(cmp.Or(settings.Number("interval"), 30)) * time.Second / Speed
 		err := r.probe(t, settings)
-		t.mutex.Lock()
-		t.why = ""
-		if err != nil {
-			t.why = err.Error()
-		}
-		t.mutex.Unlock()
 		if err == nil {
 			passed, failed = passed+1, 0
-		} else {
-			passed, failed = 0, failed+1
+			if !once || passed >= cmp.Or(settings.Number("healthyThreshold"), 3) {
+				once = true
+				t.healthy.Store(true)
+			}
+			continue
 		}
-		switch {
-		case passed > 0 && !once:
-			once = true
-			t.healthy.Store(true)
-			close(t.healthyOnce)
-		case passed >= cmp.Or(settings.Number("healthyThreshold"), 3):
-			t.healthy.Store(true)
-		case failed >= cmp.Or(settings.Number("unhealthyThreshold"), 3):
+		passed, failed = 0, failed+1
+		if failed >= cmp.Or(settings.Number("unhealthyThreshold"), 3) {
 			t.healthy.Store(false)
 		}
+		t.mutex.Lock()
+		t.why = err.Error()
+		t.mutex.Unlock()
 	}
 }
 
@@ -266,24 +251,23 @@ func (r *Runner) probe(t *task, settings trace.Values) error {
 
 // matchesCode compares with a matcher such as 200, 200,202 or 200-299.
 func matchesCode(matcher string, status int) bool {
+	code := strconv.Itoa(status) // like all codes, of three digits
 	for part := range strings.SplitSeq(matcher, ",") {
-		low, high, ranged := strings.Cut(part, "-")
-		if !ranged {
-			high = low
-		}
-		from, err1 := strconv.Atoi(strings.TrimSpace(low))
-		to, err2 := strconv.Atoi(strings.TrimSpace(high))
-		if err1 == nil && err2 == nil && from <= status && status <= to {
+		low, high, _ := strings.Cut(part, "-")
+		if low <= code && code <= cmp.Or(high, low) {
 			return true
 		}
 	}
 	return false
 }
 
-func (t *task) reason() string {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	return t.why
+func (t *task) hasEnded() bool {
+	select {
+	case <-t.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // failure says why the task is not healthy.
@@ -291,13 +275,8 @@ func (t *task) failure() error {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	reason := t.why
-	select {
-	case <-t.ended:
-		reason = "it exited"
-		if t.exit != nil {
-			reason += ": " + t.exit.Error()
-		}
-	default:
+	if t.hasEnded() {
+		reason = "it exited: " + t.command.ProcessState.String()
 	}
 	if len(t.latest) > 0 {
 		reason += "; its log ends with:\n  " + strings.Join(t.latest, "\n  ")

@@ -7,8 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -23,15 +23,13 @@ const Speed = 60
 
 // Runner runs the services of one stack.
 type Runner struct {
-	set      *trace.Set
-	options  Options
-	ctx      context.Context // until Stop
-	stop     context.CancelFunc
-	group    sync.WaitGroup // of all goroutines but the one that starts processes
-	starting chan func()    // what that one does
+	set     *trace.Set
+	options Options
+	ctx     context.Context // until Stop
+	stop    context.CancelFunc
+	group   sync.WaitGroup // of all goroutines
 
 	mutex    sync.Mutex
-	programs map[string]string   // by digest
 	services map[string]*service // by ARN
 	turn     int
 }
@@ -51,15 +49,8 @@ func New(ctx context.Context, set *trace.Set, o Options) *Runner {
 	if o.Log == nil {
 		o.Log = func(string, string) {}
 	}
-	r := &Runner{set: set, options: o, starting: make(chan func()), programs: map[string]string{}, services: map[string]*service{}}
+	r := &Runner{set: set, options: o, services: map[string]*service{}}
 	r.ctx, r.stop = context.WithCancel(ctx)
-	go func() {
-		// One thread starts all processes and lives as long as they do: Linux ends a process with the thread that started it.
-		runtime.LockOSThread()
-		for start := range r.starting {
-			start()
-		}
-	}()
 	return r
 }
 
@@ -71,28 +62,18 @@ func (r *Runner) Stop() { r.stop() }
 func (r *Runner) Close() {
 	r.stop()
 	r.group.Wait()
-	close(r.starting)
 }
 
 // Build makes the program of an image, unless it is there.
 func (r *Runner) Build(ctx context.Context, image Image, digest string) error {
-	r.mutex.Lock()
-	_, built := r.programs[digest]
-	r.mutex.Unlock()
-	if built || r.options.WithoutProcesses {
+	program := filepath.Join(r.options.Folder, digest)
+	if _, err := os.Stat(program); err == nil || r.options.WithoutProcesses {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
-	program := filepath.Join(r.options.Folder, digest)
-	if err := image.build(ctx, program); err != nil {
-		return err
-	}
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.programs[digest] = program
-	return nil
+	return image.build(ctx, program)
 }
 
 // container is what counts here of a container definition.
@@ -181,14 +162,9 @@ func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 			return plan{}, fmt.Errorf("the load balancer of %s names container %s:%d, which the task definition does not have", name, balancer.Text("containerName"), balancer.Number("containerPort"))
 		}
 	}
-	if targetGroup != "" {
-		if _, ok := r.set.Find(trace.TargetGroupType, targetGroup); !ok {
-			return plan{}, fmt.Errorf("target group %s is not there", targetGroup)
-		}
-		// ECS refuses that, in these words: the service must come after the listener rule.
-		if !r.set.Attached(targetGroup) {
-			return plan{}, fmt.Errorf("the target group %s does not have an associated load balancer", targetGroup)
-		}
+	// ECS refuses that, in these words: the service must come after the listener rule.
+	if targetGroup != "" && !r.set.Attached(targetGroup) {
+		return plan{}, fmt.Errorf("the target group %s does not have an associated load balancer", targetGroup)
 	}
 	return plan{c, targetGroup, target}, nil
 }
@@ -229,30 +205,17 @@ func (r *Runner) startTasks(s *service, p plan, n int) ([]*task, error) {
 
 // awaitHealthy returns once all tasks are healthy.
 func (r *Runner) awaitHealthy(ctx context.Context, started []*task) error {
-	if r.options.WithoutProcesses {
-		return nil
-	}
-	limit := time.After(r.options.HealthyTimeout)
-	for _, t := range started {
-		select {
-		case <-t.healthyOnce:
-		case <-t.ended:
-		case <-limit:
-			return fmt.Errorf("not within %v: %w", r.options.HealthyTimeout, t.failure())
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.ctx.Done():
-			return r.ctx.Err()
+	for limit := time.Now().Add(r.options.HealthyTimeout); ; time.Sleep(20 * time.Millisecond) {
+		missing := slices.IndexFunc(started, func(t *task) bool { return t.hasEnded() || !t.healthy.Load() })
+		switch err := cmp.Or(ctx.Err(), r.ctx.Err()); {
+		case missing < 0 || err != nil:
+			return err
+		case started[missing].hasEnded():
+			return started[missing].failure()
+		case time.Now().After(limit):
+			return fmt.Errorf("not within %v: %w", r.options.HealthyTimeout, started[missing].failure())
 		}
 	}
-	for _, t := range started {
-		select {
-		case <-t.ended:
-			return t.failure()
-		default:
-		}
-	}
-	return nil
 }
 
 // stopTasks takes tasks out of the target group and stops them, without waiting: requests under way finish first.
@@ -282,7 +245,7 @@ func (r *Runner) Pick(targetGroup string) *Picked {
 	r.turn++
 	t := all[r.turn%len(all)]
 	t.underWay.Add(1)
-	return &Picked{Target: t.target, Reason: t.reason(), Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
+	return &Picked{Target: t.target, Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
 }
 
 // Targets counts the registered tasks of a target group, and the healthy ones.
@@ -337,10 +300,8 @@ func (r *Runner) Processes() []int {
 // program returns what an image runs.
 func (r *Runner) program(image string) (string, error) {
 	_, digest, _ := strings.Cut(image, "@sha256:")
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	program, ok := r.programs[digest]
-	if !ok {
+	program := filepath.Join(r.options.Folder, digest)
+	if _, err := os.Stat(program); err != nil || digest == "" {
 		return "", fmt.Errorf("image %s was not built here, and there is no registry to pull it from", image)
 	}
 	return program, nil

@@ -4,16 +4,14 @@ package mocked
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +29,8 @@ func Root(testing.TB) string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Deploy runs the program with a configuration, and returns what is deployed.
-func Deploy(t testing.TB, program stack.Program, config map[string]string) *trace.Set {
+// Deploy runs the program with a configuration, builds the images and runs the services until the end of the test.
+func Deploy(t testing.TB, program stack.Program, config map[string]string, o tasks.Options) (*trace.Set, *tasks.Runner) {
 	t.Helper()
 	if program.Root == "" {
 		program.Root = Root(t)
@@ -51,18 +49,12 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string) *trac
 			set.Put(trace.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: trace.Values(made.Outputs.Mappable())})
 		}
 	}
-	return set
-}
-
-// Start builds the images and runs the services of what is deployed; it ends them with the test.
-func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Runner {
-	t.Helper()
 	o.Folder = t.TempDir()
 	runner := tasks.New(context.Background(), set, o)
 	t.Cleanup(runner.Close)
 	for _, image := range set.Of(fakeaws.Image) {
 		_, digest, _ := strings.Cut(image.Outputs.Text("repoDigest"), "@sha256:")
-		if err := runner.Build(context.Background(), tasks.NewImage(root, image.Outputs.Object("build")), digest); err != nil {
+		if err := runner.Build(context.Background(), tasks.NewImage(program.Root, image.Outputs.Object("build")), digest); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,17 +63,7 @@ func Start(t testing.TB, set *trace.Set, root string, o tasks.Options) *tasks.Ru
 			t.Fatal(err)
 		}
 	}
-	return runner
-}
-
-// JSON renders a configuration value that is a list or an object.
-func JSON(t testing.TB, value any) string {
-	t.Helper()
-	text, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return set, runner
 }
 
 // Services are two that do not change with those of the stack.
@@ -94,40 +76,28 @@ func Services() []producer.Service {
 func Apps(t testing.TB) (root string, services []producer.Service) {
 	t.Helper()
 	root = t.TempDir()
-	from := Root(t)
-	for _, folders := range [][2]string{{"apps", "apps"}, {"local/internal/mocked/testdata/echo", "apps/echo"}} {
-		if err := os.CopyFS(filepath.Join(root, folders[1]), os.DirFS(filepath.Join(from, folders[0]))); err != nil {
-			t.Fatal(err)
+	echo := []string{"local/internal/mocked/testdata/echo", filepath.Join(root, "apps")}
+	for _, copied := range [][]string{{"apps", "Pulumi.yaml", root}, echo} {
+		command := exec.Command("cp", append([]string{"-R"}, copied...)...)
+		command.Dir = Root(t)
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
-	}
-	settings, err := os.ReadFile(filepath.Join(from, "Pulumi.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, "Pulumi.yaml"), settings, 0o644); err != nil {
-		t.Fatal(err)
 	}
 	return root, append(Services(), producer.Service{Name: "echo", Path: "/api/echo", Priority: 300})
 }
 
 // Load sends GET requests to url while something happens, and returns how many there were and what was not answered with
 // 200.
-func Load(url string, during func()) (sent int64, failed []string) {
-	stop := make(chan struct{})
+func Load(url string, during func()) (sent int, failed []string) {
+	ctx, stop := context.WithCancel(context.Background())
 	var workers sync.WaitGroup
 	var mutex sync.Mutex
-	var count atomic.Int64
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
 	defer client.CloseIdleConnections()
 	for range 4 {
 		workers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(time.Millisecond): // bounded: the machine has other things to do
-				}
-				count.Add(1)
+			for ; ctx.Err() == nil; time.Sleep(time.Millisecond) { // bounded: the machine has other things to do
 				response, err := client.Get(url)
 				if err == nil {
 					_, err = io.Copy(io.Discard, response.Body)
@@ -136,16 +106,17 @@ func Load(url string, during func()) (sent int64, failed []string) {
 						err = fmt.Errorf("%s", response.Status)
 					}
 				}
+				mutex.Lock()
+				sent++
 				if err != nil {
-					mutex.Lock()
 					failed = append(failed, err.Error())
-					mutex.Unlock()
 				}
+				mutex.Unlock()
 			}
 		})
 	}
 	during()
-	close(stop)
+	stop()
 	workers.Wait()
-	return count.Load(), failed
+	return sent, failed
 }

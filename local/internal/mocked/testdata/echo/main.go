@@ -2,15 +2,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -35,15 +33,5 @@ func main() {
 			"environment": strings.Join(os.Environ(), "\n"),
 		})
 	})
-	server := &http.Server{Addr: os.Getenv("HOST") + ":" + os.Getenv("PORT")}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	go func() {
-		<-ctx.Done()
-		server.Shutdown(context.Background())
-	}()
-	if err := server.ListenAndServe(); err != http.ErrServerClosed {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+	log.Fatal(http.ListenAndServe(os.Getenv("HOST")+":"+os.Getenv("PORT"), nil))
 }
