@@ -265,6 +265,7 @@ var notRun = map[string]string{
 	"make e2e":       "takes half an hour",
 	"make faults":    "takes an hour",
 	"make bench":     "takes 15 minutes",
+	"make images":    "needs a Docker engine",
 	"export ":        "has no effect alone",
 	"make up":        "needs AWS",
 	"make preview":   "needs AWS",
