@@ -33,7 +33,8 @@ type Call struct {
 }
 
 // sent is a request in the form that the check against AWS's models reads: a query's parameters by their names on the
-// wire, the document of the others; of a REST call also the path with its query, as "_path".
+// wire, the document of the others; of a REST call also the path with its query, as "_path". A call about tags goes by
+// its name, with what stands in its path: the ARN there has slashes of its own.
 type sent struct {
 	Service   string         `json:"service"`
 	Operation string         `json:"op"` // of a REST call method and path
@@ -77,9 +78,15 @@ func parse(r *http.Request, body []byte) *Call {
 		return c
 	}
 	c.protocol, c.Operation, c.Params = restJSON, r.Method+" "+r.URL.Path, flatten(body)
-	document["_path"] = r.URL.RequestURI()
 	c.sent = sent{c.Service, c.Operation, document}
+	document["_path"] = r.URL.RequestURI()
 	c.parsePath(r.Method, r.URL.Path)
+	if arn, tags := strings.CutPrefix(r.URL.Path, "/v2/tags/"); tags {
+		c.sent.Operation, document["resource-arn"] = c.Operation, arn
+		if keys := r.URL.Query()["tagKeys"]; keys != nil {
+			document["tagKeys"] = keys
+		}
+	}
 	return c
 }
 

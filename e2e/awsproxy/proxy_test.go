@@ -177,7 +177,7 @@ func TestLogsCallsAsTheyWereSent(t *testing.T) {
 	want := `{"service":"ec2","op":"DescribeVpcs","params":{"Action":"DescribeVpcs","Version":"2016-11-15","VpcId.1":"vpc-1"}}
 {"service":"ecs","op":"UpdateService","params":{"desiredCount":2,"service":"book"}}
 {"service":"apigateway","op":"POST /v2/apis/a1/routes","params":{"_path":"/v2/apis/a1/routes","authorizationScopes":["s"],"routeKey":"$default"}}
-{"service":"apigateway","op":"DELETE /v2/tags/arn:aws:apigateway:us-west-2::/apis/a1","params":{"_path":"/v2/tags/arn%3Aaws%3Aapigateway%3Aus-west-2%3A%3A%2Fapis%2Fa1?tagKeys=a%20b"}}
+{"service":"apigateway","op":"UntagResource","params":{"_path":"/v2/tags/arn%3Aaws%3Aapigateway%3Aus-west-2%3A%3A%2Fapis%2Fa1?tagKeys=a%20b","resource-arn":"arn:aws:apigateway:us-west-2::/apis/a1","tagKeys":["a b"]}}
 `
 	if log.String() != want {
 		t.Errorf("logged:\n%swant:\n%s", log.String(), want)
