@@ -6,7 +6,7 @@ PORT    ?= 8080
 # More arguments for the command that the target runs: make up ARGS=--refresh
 ARGS    ?=
 
-export STACK YES TOKEN
+export STACK SERVICE YES TOKEN
 
 modules := . apps
 tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
@@ -16,18 +16,20 @@ shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/lib.sh .ci
 .PHONY: help local run up preview smoke outputs connect destroy test lint fmt generate images e2e e2e-all faults bench
 
 help: ## List the commands
-	@echo 'usage: make COMMAND [STACK=$(STACK)] [SERVICE=$(SERVICE)] [ARGS=...]'
+	@echo "usage: make COMMAND [STACK=$$STACK] [SERVICE=$$SERVICE] [ARGS=...]"
 	@awk -F ':.*## ' '/^## /{print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## /{printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 ## Without AWS
 
+local run: export PORT := $(PORT)
+
 local: ## Run the whole stack on this machine, on http://localhost:8080 (PORT=8081: on another port)
 	@go build -o .build/local ./local
-	@exec .build/local up -port $(PORT) $(ARGS)
+	@exec .build/local up -port "$$PORT" $(ARGS)
 
 run: ## Run one service alone: make run SERVICE=author PORT=8081
-	@test -f apps/$(SERVICE)/main.go || { echo 'There is no service $(SERVICE), only:' $(patsubst apps/%/main.go,%,$(wildcard apps/*/main.go)); exit 1; }
-	cd apps && HOST=127.0.0.1 PORT=$(PORT) go run ./$(SERVICE)
+	@test -f "apps/$$SERVICE/main.go" || { echo "There is no service $$SERVICE, only:" $(patsubst apps/%/main.go,%,$(wildcard apps/*/main.go)); exit 1; }
+	cd apps && HOST=127.0.0.1 go run "./$$SERVICE"
 
 ## On AWS
 

@@ -1,14 +1,11 @@
 package e2e
 
 import (
-	"context"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
 	"private-api/producer"
@@ -164,9 +161,7 @@ var steps = []step{
 // and in which order the account saw it.
 func TestAppliedChanges(t *testing.T) {
 	a := newAccount(t)
-	if _, err := ec2.NewFromConfig(a.aws).CreateKeyPair(context.Background(), &ec2.CreateKeyPairInput{KeyName: aws.String("key")}); err != nil {
-		t.Fatal(err)
-	}
+	a.needKey(t)
 	d := a.newStack(t, "apply", nil, base())
 	copyTree(t, filepath.Join("..", "apps", "book"), filepath.Join(d.root, "apps", "review"))
 	d.up(t)

@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,11 +109,43 @@ func newAccountAlone(t *testing.T) *account {
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
+	t.Cleanup(func() { validate(t, proxy) })
 	a := &account{env: simulated(proxy.URL()), proxy: proxy, own: own, aws: aws.Config{
 		Region: region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}}
 	a.start = a.inventory(t)
 	return a
+}
+
+// validator holds recorded calls against the models that AWS publishes with its SDK. It comes with the rig.
+const validator = "../../shared/rig/validate"
+
+// validate asserts that AWS would take every call that passed the proxy, as far as its models tell: a simulator takes
+// more. Without the rig there is nothing that could tell.
+func validate(t *testing.T, proxy *awsproxy.Proxy) {
+	t.Helper()
+	if _, err := os.Stat(validator); err != nil {
+		return
+	}
+	report, err := validation(t, proxy)
+	if err != nil {
+		t.Errorf("AWS would refuse these calls (%v):\n%s", err, report)
+		return
+	}
+	t.Logf("calls held against AWS's models: %s", report)
+}
+
+// validation returns what the validator says of the calls so far, and an error if it refuses one.
+func validation(t *testing.T, proxy *awsproxy.Proxy) (report []byte, err error) {
+	t.Helper()
+	log, err := os.CreateTemp(t.TempDir(), "*.jsonl")
+	if err == nil {
+		err = errors.Join(proxy.Log(log), log.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.Command(validator, log.Name()).CombinedOutput()
 }
 
 // anyAccount is newAccount, or the real account where that is asked for: for tests that assert on the account alone.
@@ -172,5 +207,50 @@ func startSimulator(t *testing.T) string {
 			t.Fatalf("moto_server does not answer at %s:\n%s", url, text)
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// A call of each wire format that AWS refuses, and no simulator, is refused by name; one that it takes is not.
+func TestValidation(t *testing.T) {
+	_, err := os.Stat(validator)
+	if _, noSimulator := exec.LookPath("moto_server"); err != nil || noSimulator != nil {
+		t.Skip("no rig, or no simulator, whose models the validator reads")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	defer server.Close()
+	for name, call := range map[string]struct {
+		headers map[string]string
+		path    string
+		body    [2]string // taken, refused
+		says    string
+	}{
+		"logs":                 {map[string]string{"X-Amz-Target": "Logs_20140328.CreateLogGroup"}, "/", [2]string{`{"logGroupName": "/ecs/book"}`, `{"logGroupName": "a b"}`}, "logs.CreateLogGroup.logGroupName: 'a b' does not match"},
+		"elasticloadbalancing": {nil, "/", [2]string{"Action=SetRulePriorities&RulePriorities.member.1.Priority=1", "Action=SetRulePriorities&RulePriorities.member.1.Priority=0"}, "Priority: 0: 0 is less than 1"},
+		"apigateway":           {nil, "/v2/apis/a1/integrations", [2]string{`{"integrationType": "HTTP_PROXY", "timeoutInMillis": 50}`, `{"integrationType": "HTTP_PROXY", "timeoutInMillis": 49}`}, "49 is less than 50"},
+	} {
+		for i, body := range call.body {
+			proxy, err := awsproxy.New(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer proxy.Close()
+			r, err := http.NewRequest(http.MethodPost, proxy.URL()+call.path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/"+region+"/"+name+"/aws4_request")
+			for header, value := range call.headers {
+				r.Header.Set(header, value)
+			}
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			report, err := validation(t, proxy)
+			if refused := i == 1; (err != nil) != refused || refused && !strings.Contains(string(report), call.says) {
+				t.Errorf("%s, %s: %v\n%s", name, body, err, report)
+			}
+		}
 	}
 }

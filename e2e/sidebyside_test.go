@@ -10,7 +10,7 @@ import (
 func TestSideBySide(t *testing.T) {
 	a := newAccount(t)
 	stays := a.newStack(t, "stays", nil, base())
-	goes := a.newStack(t, "goes", nil, base())
+	goes := a.newStack(t, "goes", nil, base().with(byName))
 	var both sync.WaitGroup
 	for _, d := range []*deployment{stays, goes} {
 		both.Go(func() {

@@ -10,6 +10,8 @@ say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 has() { command -v "$1" >/dev/null; }
 
+[[ $stack =~ ^[A-Za-z0-9_.][A-Za-z0-9_./-]*$ ]] || die "STACK=$stack is not the name of a stack: letters, digits, dots, - and _, not beginning with -"
+
 problems=()
 note=''
 problem() { problems+=("$(sed '/^$/d' <<<"$*")"); }
@@ -37,20 +39,64 @@ check_pulumi() {
   at_least "${have#v}" "$need" || problem "pulumi $need or newer: you have ${have#v}, see https://www.pulumi.com/docs/install/"
 }
 
+# setting KEY prints a text of the stack's file, which may exist before the stack does. A field of an object is
+# services.book.image. It reads what Pulumi writes, a key a line; of other YAML it prints nothing.
+setting() {
+  [[ -r $stack_file ]] || return 0
+  awk -v key="$1" -v project="$(sed -n 's/^name: *//p' Pulumi.yaml):" '
+    function text(yaml) {
+      if (match(yaml, /^\047([^\047]|\047\047)*\047/)) {
+        yaml = substr(yaml, 2, RLENGTH - 2)
+        gsub(/\047\047/, "\047", yaml)
+      } else if (match(yaml, /^"[^"\\]*"/)) {
+        yaml = substr(yaml, 2, RLENGTH - 2)
+      } else if (yaml ~ /^["\047{[|>&*!]/) {
+        yaml = ""
+      } else {
+        sub(/(^| )#.*/, "", yaml)
+        sub(/ +$/, "", yaml)
+      }
+      return yaml
+    }
+    /^ *(#|$)/ || !match($0, /:( |$)/) { next }
+    {
+      name = substr($0, 1, RSTART - 1)
+      value = substr($0, RSTART + 1)
+      sub(/^ +/, "", value)
+      match(name, /^ */)
+      while (depth && indent[depth] >= RLENGTH) depth--
+      indent[++depth] = RLENGTH
+      name = text(substr(name, RLENGTH + 1))
+      if (depth == 2 && index(name, project) == 1) name = substr(name, length(project) + 1)
+      path[depth] = (depth > 2 ? path[depth - 1] "." : "") name
+      if (depth > 1 && path[1] == "config" && path[depth] == key) { print text(value); exit }
+    }' "$stack_file"
+}
+
+# credentials_file is where Pulumi keeps its login: in the home folder of the account, whatever HOME says.
+# https://github.com/pulumi/pulumi/blob/v3.230.0/sdk/go/common/workspace/paths.go (GetPulumiHomeDir)
+credentials_file() (
+  # Without HOME, bash looks the account up. For an account that is nowhere, Go takes HOME too.
+  if id -un >/dev/null 2>&1; then unset HOME; fi
+  home=~/.pulumi
+  echo "${PULUMI_CREDENTIALS_PATH:-${PULUMI_HOME:-$home}}/credentials.json"
+)
+
 # logged_in: true if there is already a backend for the state, of any kind.
 logged_in() {
   [[ -n ${PULUMI_BACKEND_URL:-} || -n ${PULUMI_ACCESS_TOKEN:-} ]] ||
-    grep -qs '"current": *"[^"]' "${PULUMI_HOME:-$HOME/.pulumi}/credentials.json" ||
+    grep -qs '"current": *"[^"]' "$(credentials_file)" ||
     grep -q '^backend:' Pulumi.yaml
 }
 
-# use_backend keeps an existing login. If there is none, it logs in to the local
+# log_in keeps an existing login. If there is none, it logs in to the local
 # backend, which needs no account and keeps the state in ~/.pulumi.
-use_backend() {
+log_in() { logged_in || pulumi login --local --non-interactive >&2; }
+
+# check_backend changes nothing: the local backend, if it comes to that, needs no check.
+check_backend() {
   local answer
-  if ! logged_in; then
-    pulumi login --local --non-interactive >&2
-  elif ! answer=$(pulumi whoami --non-interactive 2>&1); then
+  if logged_in && ! answer=$(pulumi whoami --non-interactive 2>&1); then
     problem "access to Pulumi's backend${PULUMI_BACKEND_URL:+ $PULUMI_BACKEND_URL}: log in again (pulumi login), or use the local backend (pulumi login --local). The error is:
 $answer"
   fi
@@ -67,8 +113,10 @@ $answer"
 use_passphrase() {
   [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]] || return 0
   ! grep -qs '^secretsprovider:' "$stack_file" || return 0
-  local url
-  url=${PULUMI_BACKEND_URL:-$(pulumi whoami --verbose --non-interactive 2>/dev/null | sed -n 's/^Backend URL: *//p' || true)}
+  local url='file:'
+  if logged_in; then
+    url=${PULUMI_BACKEND_URL:-$(pulumi whoami --verbose --non-interactive 2>/dev/null | sed -n 's/^Backend URL: *//p' || true)}
+  fi
   case $url in
     file:*)
       export PULUMI_CONFIG_PASSPHRASE=''
@@ -84,7 +132,7 @@ open_stack() {
   check_pulumi
   give_up_on_problems
   logged_in || die "you are not logged in to a Pulumi backend, so there is no stack yet; \`make up\` creates one"
-  use_backend
+  check_backend
   give_up_on_problems
   pulumi stack select "$stack" --non-interactive >&2 || exit 1
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,26 +16,36 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
 // needed are the ordinary tools that the scripts may use; nothing else is on their PATH.
-var needed = []string{"basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort"}
+var needed = []string{"awk", "basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort"}
 
 // standIns answer as the real commands do, as far as the scripts look.
 var standIns = map[string]string{
 	"pulumi": `
 case "$*" in
   version) echo "${FAKE_VERSION:-v3.230.0}" ;;
-  "login --local "*) mkdir -p "$HOME/.pulumi"; echo '{"current": "file://~"}' > "$HOME/.pulumi/credentials.json" ;;
+  "login --local "*) echo '{"current": "file://~"}' > "$PULUMI_HOME/credentials.json" ;;
   whoami*) if [[ -n ${FAKE_LOGIN_EXPIRED:-} ]]; then echo "error: invalid access token" >&2; exit 1; fi
     echo "User: someone"; echo "Backend URL: ${FAKE_BACKEND:-file://~}" ;;
   "config get --path services."*) [[ " ${FAKE_IMAGES:-} " == *" $4 "* ]] ;;
   "config get deletionProtection"*) echo "${FAKE_PROTECTION:-false}" ;;
-  "stack select"*) [[ -z ${FAKE_NO_STACK:-} || $* == *--create* ]] || { echo "error: no stack named 'dev' found" >&2; exit 1; } ;;
+  "stack select"*) [[ -z ${FAKE_NO_STACK:-} || $* == *--create* ]] || { echo "error: no stack named 'dev' found" >&2; exit 1; }
+    [[ $* != *--create* ]] || echo "encryptionsalt: v1" >> Pulumi.dev.yaml ;;
   "stack output bastionConnect"*) [[ -n ${FAKE_CONNECT:-} ]] && echo "$FAKE_CONNECT" ;;
   "stack output"*) echo "${FAKE_OUTPUTS:-{\}}" ;;
 esac`,
-	"docker":                 `[[ -z ${FAKE_ENGINE_DOWN:-} ]] || { echo "Cannot connect to the Docker daemon" >&2; exit 1; }`,
+	"docker": `
+[[ $* == --version || -z ${FAKE_ENGINE_DOWN:-} ]] || { echo "Cannot connect to the Docker daemon" >&2; exit 1; }
+case "$*" in
+  --version) echo "${FAKE_CLIENT:-Docker version 28.2.2, build e6534b4}" ;;
+  version) echo "${FAKE_VERSIONS:-Server: Docker Engine - Community}" ;;
+  "version --format"*) echo "${FAKE_ENGINE:-28.2.2}" ;;
+  "info --format"*) echo "${FAKE_STORE:-[[Backing Filesystem extfs] [Supports d_type true]]}" ;;
+esac`,
 	"go":                     ``,
 	"session-manager-plugin": ``,
 	"moto_server":            ``,
@@ -60,7 +71,7 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(fakes)
 	for name, body := range standIns {
-		text := "#!/usr/bin/env bash\necho \"" + name + " $*${PULUMI_CONFIG_PASSPHRASE+ [passphrase]}\" >> \"$CALLS\"\n" + body + "\n"
+		text := "#!/usr/bin/env bash\n{ printf " + name + "; (($# == 0)) || printf ' %q' \"$@\"; echo \"${PULUMI_CONFIG_PASSPHRASE+ [passphrase]}\"; } >> \"$CALLS\"\n" + body + "\n"
 		if err := os.WriteFile(filepath.Join(fakes, name), []byte(text), 0o755); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -71,15 +82,15 @@ func testMain(m *testing.M) int {
 
 // sandbox is a small project with the scripts, and a PATH of stand-ins.
 type sandbox struct {
-	root, calls string
-	env         []string
+	root, home, calls string // home is Pulumi's
+	env               []string
 }
 
 func newSandbox(t *testing.T, without ...string) *sandbox {
 	t.Helper()
 	bin := t.TempDir()
-	s := &sandbox{root: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
-	s.env = []string{"PATH=" + bin, "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "CALLS=" + s.calls}
+	s := &sandbox{root: t.TempDir(), home: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
+	s.env = []string{"PATH=" + bin, "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "CALLS=" + s.calls, "PULUMI_HOME=" + s.home}
 	for _, name := range needed {
 		real, err := exec.LookPath(name)
 		if err != nil {
@@ -103,6 +114,10 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 		"Pulumi.yaml":          "name: private-api\nrequiredPulumiVersion: \">=3.230.0\"\n",
 		"Pulumi.dev.yaml":      "config:\n  aws:region: us-west-2\n",
 		"Pulumi.profile.yaml":  "config:\n  aws:profile: work\n",
+		"Pulumi.words.yaml":    "config:\n  aws:profile: my profile # of the team\n  aws:region: 'eu-west-1'\n",
+		"Pulumi.signs.yaml":    "config:\n  aws:profile: 'it''s $(touch x) & \"co\": #1'\n",
+		"Pulumi.images.yaml":   "config:\n  private-api:services:\n    author:\n      cpu: 512\n      image: repository@sha256:1\n    book:\n      image: repository@sha256:2\n",
+		"Pulumi.image.yaml":    "config:\n  private-api:services:\n    author:\n      image: repository@sha256:1\n    book:\n      cpu: 512\n",
 		"Pulumi.kms.yaml":      "secretsprovider: awskms://alias/pulumi\n",
 		"go.mod":               "module private-api\n\ngo 1.26\n",
 		"apps/book/main.go":    "package main\n",
@@ -141,6 +156,25 @@ func (s *sandbox) run(t *testing.T, env []string, script string, args ...string)
 	return string(out), string(log), err == nil
 }
 
+// files are the project and what Pulumi keeps, by path.
+func (s *sandbox) files(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, root := range []string{s.root, s.home} {
+		if err := filepath.WalkDir(root, func(name string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			all[name] = string(text)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
 func contains(t *testing.T, what, text string, wanted ...string) {
 	t.Helper()
 	for _, want := range wanted {
@@ -175,11 +209,11 @@ func TestStack(t *testing.T) {
 		{name: "Pulumi Cloud has its own keys", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "FAKE_BACKEND=https://app.pulumi.com/someone"},
 			calls: []string{"!pulumi login", "pulumi up --stack dev\n"}},
 		{name: "shared bucket without passphrase", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket?region=us-west-2"}, fails: true,
-			output: []string{"to encrypt the secrets in s3://bucket: set PULUMI_CONFIG_PASSPHRASE"}, calls: []string{"!pulumi up"}},
+			output: []string{"to encrypt the secrets in s3://bucket: set PULUMI_CONFIG_PASSPHRASE"}},
 		{name: "shared bucket with a key service", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "STACK=kms"},
 			calls: []string{"pulumi up --stack kms\n"}},
 		{name: "expired login is not replaced by a local one", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "FAKE_LOGIN_EXPIRED=1"}, fails: true,
-			output: []string{"access to Pulumi's backend", "invalid access token"}, calls: []string{"!pulumi login", "!pulumi up"}},
+			output: []string{"access to Pulumi's backend", "invalid access token"}, calls: []string{"!pulumi up"}},
 		{name: "everything missing at once", args: []string{"up"}, without: []string{"pulumi", "go", "docker", "aws"}, fails: true,
 			output: []string{"pulumi 3.230.0 or newer: see", "go 1.26 or newer", "AWS credentials:", "docker, to build the images"}},
 		{name: "everything broken at once", args: []string{"up"}, env: []string{"FAKE_VERSION=v3.99.0", "FAKE_CREDENTIALS_EXPIRED=1", "FAKE_ENGINE_DOWN=1"}, fails: true,
@@ -188,10 +222,37 @@ func TestStack(t *testing.T) {
 		{name: "profile of the configuration", args: []string{"up"}, env: []string{"STACK=profile"},
 			calls: []string{"aws sts get-caller-identity --query Arn --output text --region us-west-2 --profile work"}},
 		{name: "keys without the AWS CLI", args: []string{"up"}, without: []string{"aws"}, env: keys, calls: []string{"pulumi up"}},
-		{name: "no Docker where all images are named", args: []string{"up"}, without: []string{"docker"}, env: []string{"FAKE_IMAGES=services.book.image services.author.image"},
-			calls: []string{"pulumi up --stack dev"}},
-		{name: "no Docker where one image is to be built", args: []string{"up"}, env: []string{"FAKE_ENGINE_DOWN=1", "FAKE_IMAGES=services.book.image"}, fails: true,
-			output: []string{"a running Docker engine"}, calls: []string{"!pulumi up"}},
+		{name: "profile of two words", args: []string{"up"}, env: []string{"STACK=words"},
+			calls: []string{`--region eu-west-1 --profile my\ profile` + "\n"}},
+		{name: "profile of signs", args: []string{"up"}, env: []string{"STACK=signs"},
+			calls: []string{`--profile it\'s\ \$\(touch\ x\)\ \&\ \"co\":\ #1` + "\n"}},
+		{name: "stack of an organization", args: []string{"up"}, env: []string{"STACK=team/private-api/words"},
+			calls: []string{`--profile my\ profile`, "pulumi up --stack team/private-api/words "}},
+		{name: "a stack that is none", args: []string{"up"}, env: []string{"STACK=a b"}, fails: true, output: []string{"STACK=a b is not the name of a stack: letters"}},
+		{name: "a stack that would be a flag", args: []string{"destroy"}, env: []string{"STACK=--help"}, fails: true, output: []string{"STACK=--help is not"}},
+		{name: "a stack that would be a command", args: []string{"up"}, env: []string{"STACK=$(touch x)"}, fails: true, output: []string{"is not the name of a stack"}},
+		{name: "arguments of several words", args: []string{"up", "--message", "two words"}, calls: []string{`pulumi up --stack dev --message two\ words`}},
+
+		{name: "no Docker where all images are named", args: []string{"up"}, without: []string{"docker"}, env: []string{"STACK=images"},
+			calls: []string{"pulumi up --stack images"}},
+		{name: "no Docker where Pulumi knows all images", args: []string{"up"}, without: []string{"docker"},
+			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_IMAGES=services.book.image services.author.image"}, calls: []string{"pulumi up --stack dev"}},
+		{name: "no Docker where one image is to be built", args: []string{"up"}, env: []string{"FAKE_ENGINE_DOWN=1", "STACK=image"}, fails: true,
+			output: []string{"a running Docker engine", "services.<name>.image"}, calls: []string{"!pulumi up"}},
+		{name: "preview without Docker", args: []string{"preview"}, without: []string{"docker"}, fails: true,
+			output: []string{"docker, to build the images", "services.<name>.image"}, calls: []string{"!pulumi preview"}},
+		{name: "preview without credentials", args: []string{"preview"}, env: []string{"FAKE_CREDENTIALS_EXPIRED=1"}, fails: true, output: []string{"The SSO session has expired"}},
+		{name: "preview without Go, logged in", args: []string{"preview"}, without: []string{"go"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x"}, fails: true, output: []string{"go 1.26 or newer"}},
+		{name: "preview with an old pulumi", args: []string{"preview"}, env: []string{"FAKE_VERSION=v3.229.0"}, fails: true, output: []string{"you have 3.229.0"}},
+		{name: "podman-docker", args: []string{"up"}, env: []string{"FAKE_CLIENT=podman version 4.9.3"}, fails: true, output: []string{"a Docker engine instead of Podman", "docker context use"}},
+		{name: "podman by the name of docker", args: []string{"up"}, env: []string{"FAKE_CLIENT=docker version 4.5.0", "FAKE_VERSIONS=Client:       Podman Engine"}, fails: true, output: []string{"instead of Podman"}},
+		{name: "podman behind Docker's CLI", args: []string{"up"}, env: []string{"FAKE_VERSIONS=Server: linux/amd64\n Podman Engine:\n  Version: 4.9.3", "FAKE_ENGINE=4.9.3"}, fails: true, output: []string{"instead of Podman"}},
+		{name: "podman where all images are named", args: []string{"up"}, env: []string{"FAKE_CLIENT=podman version 4.9.3", "STACK=images"}, calls: []string{"pulumi up --stack images"}},
+		{name: "containerd's store in Docker 27.4", args: []string{"up"}, env: []string{"FAKE_ENGINE=27.4.1", "FAKE_STORE=[[driver-type io.containerd.snapshotter.v1]]"}, fails: true,
+			output: []string{"Docker 27.5 or newer: 27.4.1", "issues/967", "containerd-snapshotter"}},
+		{name: "containerd's store in Docker 9", args: []string{"up"}, env: []string{"FAKE_ENGINE=9.0.1", "FAKE_STORE=[[driver-type io.containerd.snapshotter.v1]]"}, fails: true, output: []string{"Docker 27.5 or newer"}},
+		{name: "containerd's store in Docker 27.5", args: []string{"up"}, env: []string{"FAKE_ENGINE=27.5.0", "FAKE_STORE=[[driver-type io.containerd.snapshotter.v1]]"}, calls: []string{"pulumi up"}},
+		{name: "Docker's own store in an old Docker", args: []string{"up"}, env: []string{"FAKE_ENGINE=20.10.24+dfsg1"}, calls: []string{"pulumi up"}},
 		{name: "preview", args: []string{"preview"}, calls: []string{"pulumi preview --stack dev [passphrase]"}},
 		{name: "destroy", args: []string{"destroy"}, env: append(keys, "PULUMI_BACKEND_URL=file:///tmp/x", "YES=1"),
 			output: []string{"Everything in stack dev is deleted from AWS"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
@@ -203,7 +264,9 @@ func TestStack(t *testing.T) {
 		{name: "outputs", args: []string{"outputs", "--json"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", `FAKE_OUTPUTS={"clusterName":"c"}`},
 			output: []string{`{"clusterName":"c"}`}},
 		{name: "connect", args: []string{"connect"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", `FAKE_CONNECT=aws ssm start-session --parameters command="bash -l"`},
-			calls: []string{"aws ssm start-session --parameters command=bash -l"}},
+			calls: []string{`aws ssm start-session --parameters command=bash\ -l`}},
+		{name: "connect with a profile of two words", args: []string{"connect"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", `FAKE_CONNECT=aws ssm start-session --profile 'my profile'`},
+			calls: []string{`aws ssm start-session --profile my\ profile [passphrase]`}},
 		{name: "connect without a bastion", args: []string{"connect"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x"}, fails: true, output: []string{"has no bastion"}},
 		{name: "connect without the tools", args: []string{"connect"}, without: []string{"aws", "session-manager-plugin"},
 			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_CONNECT=true"}, fails: true, output: []string{"the AWS CLI", "the Session Manager plugin"}},
@@ -212,13 +275,59 @@ func TestStack(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			output, calls, ok := newSandbox(t, test.without...).run(t, test.env, "stack", test.args...)
+			s := newSandbox(t, test.without...)
+			before := s.files(t)
+			output, calls, ok := s.run(t, test.env, "stack", test.args...)
 			if ok == test.fails {
 				t.Errorf("succeeded: %v, want %v\n%s", ok, !test.fails, output)
+			}
+			if test.fails { // what is refused changes nothing
+				contains(t, "calls", calls, "!pulumi login", "!--create")
+				if after := s.files(t); !maps.Equal(before, after) {
+					t.Errorf("files before: %v, after: %v", before, after)
+				}
 			}
 			contains(t, "output", output, test.output...)
 			contains(t, "calls", calls, test.calls...)
 		})
+	}
+}
+
+// The login is looked for where Pulumi's own code has it, whatever HOME says.
+func TestCredentialsFile(t *testing.T) {
+	for _, env := range [][]string{nil, {"HOME=/elsewhere"}, {"HOME="}, {"HOME=/elsewhere", "PULUMI_HOME=/p"}, {"PULUMI_HOME="}} {
+		t.Run(strings.Join(env, " "), func(t *testing.T) {
+			t.Setenv("PULUMI_HOME", "")
+			for _, variable := range env {
+				name, value, _ := strings.Cut(variable, "=")
+				t.Setenv(name, value)
+			}
+			want, err := workspace.GetPulumiPath("credentials.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newSandbox(t)
+			cmd := exec.Command("bash", "-c", `source "$1/scripts/lib.sh"; credentials_file`, "bash", s.root)
+			if got, err := cmd.Output(); err != nil || strings.TrimSpace(string(got)) != want {
+				t.Errorf("%q, %v; Pulumi has it in %q", got, err, want)
+			}
+		})
+	}
+}
+
+// A login that Pulumi has written is one, also where HOME is another folder; nothing else is.
+func TestLogin(t *testing.T) {
+	for text, login := range map[string]bool{`{"current": "https://api.pulumi.com"}`: true, `{"current":"s3://bucket"}`: true, `{"current": ""}`: false, `{}`: false} {
+		for _, variable := range []string{"PULUMI_HOME", "PULUMI_CREDENTIALS_PATH"} {
+			s, folder := newSandbox(t), t.TempDir()
+			if err := os.WriteFile(filepath.Join(folder, "credentials.json"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			output, _, ok := s.run(t, []string{variable + "=" + folder, "HOME=/elsewhere"}, "stack", "outputs")
+			if ok != login {
+				t.Errorf("%s in %s: %s", text, variable, output)
+			}
+		}
 	}
 }
 
@@ -240,6 +349,7 @@ func TestSmoke(t *testing.T) {
 		without []string
 		fails   bool
 		output  []string
+		calls   []string
 	}{
 		{name: "all is well", handler: healthy, output: []string{"book", "author", "sha256:111111111111 ", "2 entries", "ok"}},
 		{name: "another version", handler: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"sha256:2222"}`) }, fails: true,
@@ -262,7 +372,8 @@ func TestSmoke(t *testing.T) {
 		}, fails: true, output: []string{"list: 500"}},
 		{name: "iam", handler: signed(healthy), env: append(keys, "AWS_SESSION_TOKEN=session"), output: []string{"2 entries"}},
 		{name: "iam, credentials of the AWS CLI", handler: signed(healthy), output: []string{"2 entries"},
-			env: []string{`FAKE_EXPORT={"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"secret","SessionToken":"session"}`}},
+			env:   []string{`FAKE_EXPORT={"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"secret","SessionToken":"session"}`, "STACK=words"},
+			calls: []string{`aws configure export-credentials --format process --profile my\ profile`}},
 		{name: "iam without credentials", handler: signed(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"403: the API needs a signed request"}},
 		{name: "jwt", handler: bearer(healthy), env: []string{"TOKEN=header.body.signature"}, output: []string{"2 entries"}},
 		{name: "jwt without a token", handler: bearer(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"401: the API needs a bearer token: TOKEN="}},
@@ -283,11 +394,12 @@ func TestSmoke(t *testing.T) {
 				t.Fatal(err)
 			}
 			env := append([]string{"PULUMI_BACKEND_URL=file:///tmp/x", "SMOKE_SECONDS=0", "FAKE_OUTPUTS=" + string(outputs)}, test.env...)
-			output, _, ok := newSandbox(t, test.without...).run(t, env, "smoke")
+			output, calls, ok := newSandbox(t, test.without...).run(t, env, "smoke")
 			if ok == test.fails {
 				t.Errorf("succeeded: %v, want %v", ok, !test.fails)
 			}
 			contains(t, "output", output, test.output...)
+			contains(t, "calls", calls, test.calls...)
 		})
 	}
 }
@@ -363,6 +475,26 @@ func TestActionsArePinned(t *testing.T) {
 				t.Errorf("%s:%d: want owner/action@commit # version:\n%s", file, i+1, line)
 			}
 		}
+	}
+}
+
+// What a person gives to make reaches the commands as one word each.
+func TestMakeQuotes(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("make is not on this machine")
+	}
+	made := filepath.Join(t.TempDir(), "made")
+	for _, name := range []string{"a b", "a;touch " + made, "`touch " + made + "`", "'", "$(touch " + made + ")"} {
+		out, err := exec.Command("make", "-s", "-C", "..", "run", "SERVICE="+strings.ReplaceAll(name, "$", "$$")).CombinedOutput()
+		if want := "There is no service " + name + ", only:"; err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("want %q, have %v\n%s", want, err, out)
+		}
+		if out, err := exec.Command("make", "-s", "-C", "..", "help", "STACK="+strings.ReplaceAll(name, "$", "$$")).CombinedOutput(); err != nil || !strings.Contains(string(out), "[STACK="+name+"]") {
+			t.Errorf("make help, STACK=%s: %v\n%s", name, err, out)
+		}
+	}
+	if _, err := os.Stat(made); err == nil {
+		t.Error("a part of a name was run as a command")
 	}
 }
 

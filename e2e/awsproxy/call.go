@@ -29,6 +29,16 @@ type Call struct {
 	Asked, Answered int
 
 	protocol *protocol
+	sent     sent
+}
+
+// sent is a request in the form that the check against AWS's models reads: a query's parameters by their names on the
+// wire, the document of the others; of a REST call also the path with its query, as "_path". A call about tags goes by
+// its name, with what stands in its path: the ARN there has slashes of its own.
+type sent struct {
+	Service   string         `json:"service"`
+	Operation string         `json:"op"` // of a REST call method and path
+	Params    map[string]any `json:"params"`
 }
 
 // Before reports whether the caller had c's answer before it asked next.
@@ -47,8 +57,13 @@ func parse(r *http.Request, body []byte) *Call {
 	if m := scope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		c.Service = m[1]
 	}
+	var document map[string]any
+	if json.Unmarshal(body, &document) != nil || document == nil {
+		document = map[string]any{}
+	}
 	if _, operation, found := strings.Cut(r.Header.Get("X-Amz-Target"), "."); found {
 		c.protocol, c.Operation, c.Params = jsonTarget, operation, flatten(body)
+		c.sent = sent{c.Service, operation, document}
 		return c
 	}
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Has("Action") {
@@ -57,12 +72,21 @@ func parse(r *http.Request, body []byte) *Call {
 			c.protocol = ec2
 		}
 		for name := range form {
-			c.Params[name] = form.Get(name)
+			c.Params[name], document[name] = form.Get(name), form.Get(name)
 		}
+		c.sent = sent{c.Service, c.Operation, document}
 		return c
 	}
 	c.protocol, c.Operation, c.Params = restJSON, r.Method+" "+r.URL.Path, flatten(body)
+	c.sent = sent{c.Service, c.Operation, document}
+	document["_path"] = r.URL.RequestURI()
 	c.parsePath(r.Method, r.URL.Path)
+	if arn, tags := strings.CutPrefix(r.URL.Path, "/v2/tags/"); tags {
+		c.sent.Operation, document["resource-arn"] = c.Operation, arn
+		if keys := r.URL.Query()["tagKeys"]; keys != nil {
+			document["tagKeys"] = keys
+		}
+	}
 	return c
 }
 

@@ -8,6 +8,7 @@ package awsproxy
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -113,6 +114,18 @@ func (p *Proxy) Since(mark int) []Call {
 		}
 	}
 	return calls
+}
+
+// Log writes the calls as they were sent, a JSON object a line: the service's signing name, the operation (method and
+// path of a REST call) and the parameters. It returns the writer's error.
+func (p *Proxy) Log(w io.Writer) error {
+	lines := json.NewEncoder(w)
+	for _, c := range p.Calls() {
+		if err := lines.Encode(c.sent); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Mark returns the present position on the counter of Call.Asked.

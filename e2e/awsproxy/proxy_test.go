@@ -140,6 +140,50 @@ func TestRecordsParametersAndAnswers(t *testing.T) {
 	}
 }
 
+// What is logged is what was sent: nothing flattened, no number a text.
+func TestLogsCallsAsTheyWereSent(t *testing.T) {
+	p, cfg, _ := upstream(t)
+	ctx := context.Background()
+	for _, send := range []func() error{
+		func() error {
+			_, err := ec2.NewFromConfig(cfg).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{VpcIds: []string{"vpc-1"}})
+			return err
+		},
+		func() error {
+			_, err := ecs.NewFromConfig(cfg).UpdateService(ctx, &ecs.UpdateServiceInput{Service: aws.String("book"), DesiredCount: aws.Int32(2)})
+			return err
+		},
+		func() error {
+			_, err := apigatewayv2.NewFromConfig(cfg).CreateRoute(ctx, &apigatewayv2.CreateRouteInput{
+				ApiId: aws.String("a1"), RouteKey: aws.String("$default"), AuthorizationScopes: []string{"s"},
+			})
+			return err
+		},
+		func() error {
+			_, err := apigatewayv2.NewFromConfig(cfg).UntagResource(ctx, &apigatewayv2.UntagResourceInput{
+				ResourceArn: aws.String("arn:aws:apigateway:us-west-2::/apis/a1"), TagKeys: []string{"a b"},
+			})
+			return err
+		},
+	} {
+		if err := send(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log strings.Builder
+	if err := p.Log(&log); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"service":"ec2","op":"DescribeVpcs","params":{"Action":"DescribeVpcs","Version":"2016-11-15","VpcId.1":"vpc-1"}}
+{"service":"ecs","op":"UpdateService","params":{"desiredCount":2,"service":"book"}}
+{"service":"apigateway","op":"POST /v2/apis/a1/routes","params":{"_path":"/v2/apis/a1/routes","authorizationScopes":["s"],"routeKey":"$default"}}
+{"service":"apigateway","op":"UntagResource","params":{"_path":"/v2/tags/arn%3Aaws%3Aapigateway%3Aus-west-2%3A%3A%2Fapis%2Fa1?tagKeys=a%20b","resource-arn":"arn:aws:apigateway:us-west-2::/apis/a1","tagKeys":["a b"]}}
+`
+	if log.String() != want {
+		t.Errorf("logged:\n%swant:\n%s", log.String(), want)
+	}
+}
+
 // A fault is only worth something if the client takes it for the real one.
 func TestThrottlingIsThrottlingToTheSDK(t *testing.T) {
 	p, cfg, count := upstream(t)

@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+)
+
+const digest = "@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+
+// allSettings sets all that can be set together, and nothing of it to its default.
+func allSettings() settings {
+	image := "123456789012.dkr.ecr." + region + ".amazonaws.com/team/any" + digest
+	return base().with(settings{
+		"aws:allowedAccountIds": []string{"123456789012"},
+		"producerVpcCidr":       "10.2.0.0/16", "consumerVpcCidr": "10.3.0.0/16", "availabilityZoneCount": 3,
+		"egress": "endpoints", "spot": true, "architecture": "x86_64", "cpu": 512, "memory": 1024, "desiredCount": 3,
+		"services": map[string]any{"author": map[string]any{"image": image}, "book": map[string]any{
+			"image": image, "cpu": 1024, "memory": 2048, "desiredCount": 4, "environment": map[string]any{"A": "b"},
+			"secrets": map[string]any{
+				"PARAMETER": "arn:aws:ssm:" + region + ":123456789012:parameter/team/key",
+				"SECRET":    "arn:aws:secretsmanager:" + region + ":123456789012:secret:team/db-AbCdEf",
+			},
+		}},
+		"healthCheckIntervalSeconds": 10, "healthCheckTimeoutSeconds": 5, "deregistrationDelaySeconds": 20, "drainSeconds": 40, "stopTimeoutSeconds": 60,
+		"waitForSteadyState": false, "deploymentTimeoutMinutes": 15, "containerInsights": false, "logRetentionDays": 7, "deletionProtection": true,
+		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
+		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
+		"cors": cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
+		"ssh":  map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
+		"tags": map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
+	})
+}
+
+// byName are zones by name, which excludes their number.
+var byName = settings{"availabilityZones": []string{region + "b", region + "c"}}
+
+// needKey makes the key pair that the setting ssh names here.
+func (a *account) needKey(t *testing.T) {
+	t.Helper()
+	if _, err := ec2.NewFromConfig(a.aws).CreateKeyPair(context.Background(), &ec2.CreateKeyPairInput{KeyName: aws.String("key")}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEverySetting brings up one stack with everything, which the account's calls are checked for as in every test.
+func TestEverySetting(t *testing.T) {
+	a := newAccount(t)
+	a.needKey(t)
+	d := a.newStack(t, "every", nil, allSettings())
+	d.up(t)
+	a.compare(t, d)
+	mark := a.proxy.Mark()
+	ops, _ := d.up(t)
+	expect(t, ops, nil)
+	if calls := mutations(a.proxy.Since(mark)); len(calls) > 0 {
+		t.Errorf("the second up changed something: %v", calls)
+	}
+	d.configure(t, allSettings().with(settings{"deletionProtection": false}))
+	ops, _ = d.up(t)
+	expect(t, ops, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"})
+	d.destroy(t)
+	a.sweep(t, "every")
+}
+
+// Every setting, each field of an object too, must have a row in the table of changes, and be in a configuration that is
+// applied with another value than its default, so that a new one cannot come without.
+func TestEverySettingIsTried(t *testing.T) {
+	text, err := os.ReadFile("../docs/settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, applied := map[string][]string{}, map[string][]string{}
+	for _, c := range changes {
+		note(planned, "", map[string]any(c.set))
+	}
+	for _, s := range steps {
+		note(applied, "", map[string]any(base().with(s.set)))
+	}
+	note(applied, "", map[string]any(allSettings()))
+	note(applied, "", map[string]any(byName))
+
+	never := []string{"aws:region", "aws:profile"} // another one is another stack, and in another account
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (?:–|`([^`]*)`) \\|").FindAllStringSubmatch(string(text), -1)
+	if len(rows) < 20 {
+		t.Fatalf("docs/settings.md has %d settings", len(rows))
+	}
+	for _, row := range rows {
+		key, fallback := row[1], row[2]
+		if slices.Contains(never, key) {
+			continue
+		}
+		if len(planned[key]) == 0 {
+			t.Errorf("setting %s has no row in the table of changes", key)
+		}
+		if !slices.ContainsFunc(applied[key], func(value string) bool { return value != fallback }) {
+			t.Errorf("setting %s is in no configuration that is applied (TestEverySetting), or at its default alone: %v", key, applied[key])
+		}
+	}
+}
+
+// note adds the values under key, and of an object each field's, by the names in docs/settings.md.
+func note(all map[string][]string, key string, value any) {
+	text, _ := json.Marshal(value) // as the table writes a default
+	all[key] = append(all[key], strings.Trim(string(text), `"`))
+	fields, _ := value.(map[string]any)
+	for name, field := range fields {
+		switch key {
+		case "":
+		case "services":
+			name = "services.<name>"
+		default:
+			name = key + "." + name
+		}
+		note(all, name, field)
+	}
+}
