@@ -15,7 +15,7 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 	api, err := apigatewayv2.NewApi(ctx, name, &apigatewayv2.ApiArgs{
 		ProtocolType:      pulumi.String("HTTP"),
 		Description:       pulumi.Sprintf("private services of %s", ctx.Stack()),
-		CorsConfiguration: corsConfiguration(&args.CORS),
+		CorsConfiguration: corsConfiguration(&args.CORS, args.Authorization),
 	}, opts...)
 	if err != nil {
 		return none, fmt.Errorf("creating API: %w", err)
@@ -113,14 +113,14 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 	return nil
 }
 
-func corsConfiguration(c *CORS) apigatewayv2.ApiCorsConfigurationPtrInput {
+func corsConfiguration(c *CORS, authorization string) apigatewayv2.ApiCorsConfigurationPtrInput {
 	if !c.enabled() {
 		return nil
 	}
 	return apigatewayv2.ApiCorsConfigurationArgs{
-		AllowOrigins: pulumi.ToStringArray(c.AllowOrigins),
+		AllowOrigins: pulumi.ToStringArray(c.origins()),
 		AllowMethods: pulumi.ToStringArray(c.AllowMethods),
-		AllowHeaders: pulumi.ToStringArray(c.AllowHeaders),
+		AllowHeaders: pulumi.ToStringArray(c.headers(authorization)),
 		MaxAge:       pulumi.Int(c.MaxAge),
 	}
 }

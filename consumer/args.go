@@ -102,10 +102,11 @@ func (a *Args) Declare(s *setting.Set) {
 	})
 	setting.Object(s, "cors", "Lets pages of other origins call the API; off without an origin", func(s *setting.Set) {
 		setting.Var(s, &a.CORS.AllowOrigins, "allowOrigins", nil, "Origins whose pages may call the API", setting.InPlace,
-			setting.Each(setting.Must(`origins such as https://www.example.com, or "*"`, isOrigin)))
+			allowedOrigins)
 		setting.Var(s, &a.CORS.AllowMethods, "allowMethods", []string{"GET", "HEAD"}, "Methods that those pages may use", setting.InPlace,
 			setting.Each(setting.OneOf("*", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")))
-		setting.Var(s, &a.CORS.AllowHeaders, "allowHeaders", nil, "Headers that those pages may send", setting.InPlace)
+		setting.Var(s, &a.CORS.AllowHeaders, "allowHeaders", nil, "Headers that those pages may send, besides those that the authorization needs",
+			setting.InPlace, setting.Each(setting.Must(`different names of headers such as content-type, or "*"`, headerName.MatchString)))
 		setting.Var(s, &a.CORS.MaxAge, "maxAgeSeconds", 300, "Seconds that a browser keeps the answer to a preflight", setting.InPlace,
 			setting.Between(0, maxCORSAge, "seconds"))
 	})
@@ -124,11 +125,6 @@ func (a *Args) Declare(s *setting.Set) {
 		setting.Var(s, &a.Bastion.SSH.Cidrs, "cidrs", nil, "IPv4 ranges that may open SSH", setting.InPlace,
 			setting.Each(setting.Must("different IPv4 ranges of /8 or smaller without host bits, such as 203.0.113.7/32; never the whole internet", isSSHRange)))
 	})
-}
-
-func isOrigin(text string) bool {
-	u, err := url.Parse(text)
-	return text == "*" || err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.Path == ""
 }
 
 func isHTTPS(text string) bool {

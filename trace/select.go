@@ -103,12 +103,13 @@ func cors(config Values, r *http.Request) http.Header {
 	header := http.Header{}
 	origin := r.Header.Get("Origin")
 	origins := config.Texts("allowOrigins")
+	scheme, _, _ := strings.Cut(origin, "://")
 	switch {
 	case origin == "":
 		return header
 	case slices.Contains(origins, "*"):
 		header.Set("Access-Control-Allow-Origin", "*")
-	case slices.Contains(origins, origin):
+	case slices.Contains(origins, origin), slices.Contains(origins, scheme+"://*"):
 		header.Set("Access-Control-Allow-Origin", origin)
 	default:
 		return header
