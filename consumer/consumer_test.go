@@ -62,21 +62,6 @@ func TestResources(t *testing.T) {
 	}
 }
 
-func TestBastionKnowsTheURLs(t *testing.T) {
-	r := deploy(t, everythingOn())
-	if connect := r.Exports["connect"].(string); !strings.Contains(connect, "--region eu-central-1 --profile work --target i-") || !strings.Contains(connect, `command="bash -l"`) {
-		t.Errorf("connect command: %s", connect)
-	}
-	script := r.Get(t, "ec2.Instance front-bastion").Input("userData").(string)
-	url := r.Exports["urls"].(map[string]string)["book-club"]
-	if want := "export BOOK_CLUB_API_URL='" + url + "'\n"; !strings.Contains(script, want) || !strings.HasSuffix(url, "/api/clubs") || !strings.HasPrefix(url, "https://") {
-		t.Errorf("user data has no %q:\n%s", want, script)
-	}
-	if !strings.Contains(script, "dnf install -y jq") {
-		t.Errorf("user data installs no jq:\n%s", script)
-	}
-}
-
 // Each way to authorize, and the routes that it takes.
 func TestAuthorization(t *testing.T) {
 	cors := CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}}

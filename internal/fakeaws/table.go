@@ -14,7 +14,7 @@ const Image = "docker:index/image:Image"
 var types = map[string]Type{
 	"aws:apigatewayv2/api:Api": {
 		id:      "${hex10}",
-		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com"},
+		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com", "executionArn": "arn:aws:execute-api:$region:$account:$id"},
 		update:  words("corsConfiguration description name"),
 		replace: words("protocolType"),
 		maxName: 128,
