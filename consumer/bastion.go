@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
@@ -125,13 +124,10 @@ func newBastionGroup(ctx *pulumi.Context, name string, b *Bastion, vpcID pulumi.
 
 // newProfile lets Systems Manager reach the bastion. The bastion may call the API, if that takes a permission, and nothing
 // else of AWS.
-func newProfile(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, parent pulumi.ResourceOrInvokeOption) (*iam.InstanceProfile, pulumi.Resource, error) {
-	in, err := aws.GetPartition(ctx, &aws.GetPartitionArgs{}, parent)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the partition of %s: %w", args.Region, err)
-	}
+func newProfile(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) (*iam.InstanceProfile, pulumi.Resource, error) {
+	partition := policy.PartitionOf(args.Region)
 	ec2Service := "ec2.amazonaws.com"
-	if in.Partition == "aws-cn" { // the only one where it differs: https://github.com/hashicorp/terraform-provider-aws/pull/47141
+	if partition.Name == "aws-cn" { // the only one where it differs: https://github.com/hashicorp/terraform-provider-aws/pull/47141
 		ec2Service = "ec2.amazonaws.com.cn"
 	}
 	trust, err := policy.Trust(ec2Service, "")
@@ -140,23 +136,23 @@ func newProfile(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.
 	}
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
 		AssumeRolePolicy: pulumi.String(trust), Description: pulumi.String("bastion, reached through Systems Manager"),
-	}, parent)
+	}, opts...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("creating role: %w", err)
 	}
 	managed, err := iam.NewRolePolicyAttachment(ctx, name, &iam.RolePolicyAttachmentArgs{
-		Role: role.Name, PolicyArn: pulumi.Sprintf("arn:%s:iam::aws:policy/AmazonSSMManagedInstanceCore", in.Partition),
-	}, parent)
+		Role: role.Name, PolicyArn: pulumi.String(partition.ARN("iam", "", "aws", "policy/AmazonSSMManagedInstanceCore")),
+	}, opts...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("attaching policy: %w", err)
 	}
 	if args.Authorization == AuthorizationIAM {
-		_, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{Role: role.ID(), Policy: api.ExecutionArn.ApplyT(invokePolicy).(pulumi.StringOutput)}, parent)
+		_, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{Role: role.ID(), Policy: api.ExecutionArn.ApplyT(invokePolicy).(pulumi.StringOutput)}, opts...)
 		if err != nil {
 			return nil, nil, fmt.Errorf("creating policy: %w", err)
 		}
 	}
-	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{Role: role.Name}, parent)
+	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{Role: role.Name}, opts...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("creating instance profile: %w", err)
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"private-api/internal/fakeaws"
 	"private-api/internal/testkit"
 )
 
@@ -175,20 +174,19 @@ func TestBastionMayCallTheAPI(t *testing.T) {
 
 func TestPartitions(t *testing.T) {
 	for region, want := range map[string]struct{ partition, service string }{
-		"us-west-2":      {"aws", "ec2.amazonaws.com"},
-		"us-gov-west-1":  {"aws-us-gov", "ec2.amazonaws.com"},
-		"us-gov-east-1":  {"aws-us-gov", "ec2.amazonaws.com"},
-		"cn-north-1":     {"aws-cn", "ec2.amazonaws.com.cn"},
-		"cn-northwest-1": {"aws-cn", "ec2.amazonaws.com.cn"},
-		"us-iso-east-1":  {"aws-iso", "ec2.amazonaws.com"},
-		"us-isob-east-1": {"aws-iso-b", "ec2.amazonaws.com"},
+		"us-west-2":       {"aws", "ec2.amazonaws.com"},
+		"us-gov-west-1":   {"aws-us-gov", "ec2.amazonaws.com"},
+		"us-gov-east-1":   {"aws-us-gov", "ec2.amazonaws.com"},
+		"cn-north-1":      {"aws-cn", "ec2.amazonaws.com.cn"},
+		"cn-northwest-1":  {"aws-cn", "ec2.amazonaws.com.cn"},
+		"us-iso-east-1":   {"aws-iso", "ec2.amazonaws.com"},
+		"us-isob-east-1":  {"aws-iso-b", "ec2.amazonaws.com"},
+		"eu-isoe-west-1":  {"aws-iso-e", "ec2.amazonaws.com"},
+		"us-isof-south-1": {"aws-iso-f", "ec2.amazonaws.com"},
 	} {
 		a := valid()
 		a.Region = region
-		r := &testkit.Recorder{Account: fakeaws.Account{ID: "123456789012", Region: region}}
-		if err := tryDeploy(r, a); err != nil {
-			t.Fatal(err)
-		}
+		r := deploy(t, a)
 		if got := r.Get(t, "iam.RolePolicyAttachment front-bastion").Input("policyArn"); got != "arn:"+want.partition+":iam::aws:policy/AmazonSSMManagedInstanceCore" {
 			t.Errorf("%s: policy %v", region, got)
 		}

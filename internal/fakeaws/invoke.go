@@ -27,17 +27,6 @@ var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]
 	"aws:index/getCallerIdentity:getCallerIdentity": func(in Account, _ resource.PropertyMap) map[string]any {
 		return map[string]any{"accountId": in.ID, "arn": fmt.Sprintf("arn:aws:iam::%s:user/local", in.ID), "id": in.ID, "userId": "AIDALOCAL"}
 	},
-	"aws:index/getPartition:getPartition": func(in Account, _ resource.PropertyMap) map[string]any {
-		partition := "aws"
-		for prefix, name := range map[string]string{
-			"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f",
-		} {
-			if strings.HasPrefix(in.Region, prefix) {
-				partition = name
-			}
-		}
-		return map[string]any{"id": partition, "partition": partition}
-	},
 	"aws:ssm/getParameter:getParameter": func(in Account, args resource.PropertyMap) map[string]any {
 		name, _ := args["name"].V.(string)
 		const value = "ami-00000000000000001" // the public parameters that the program reads hold images
