@@ -42,9 +42,10 @@ func printable(s string) string {
 }
 
 // client returns the address that called, and what that caller claims about those before it. Every proxy appends what it
-// saw, so only the last element is known: of Forwarded, which HTTP APIs send, else of X-Forwarded-For, which the load
-// balancer sends and where the caller of an API shows as the VPC link.
-// Sources: RFC 7239, section 4; https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+// saw, so only the last element is known: of Forwarded, which HTTP APIs send, else of X-Forwarded-For, which load balancers
+// send, but where all that comes through an API has the address of the VPC link.
+// Sources: RFC 7239, section 4; https://github.com/pbojinov/request-ip/issues/70 shows what an HTTP API sends to a private
+// load balancer; https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
 func client(r *http.Request) (address, claim string) {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For"} {
 		chain := strings.Join(r.Header[name], ",")
