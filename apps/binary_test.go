@@ -193,6 +193,38 @@ func TestShutdownTimeout(t *testing.T) {
 	failed(t, p, "stopped with requests under way")
 }
 
+// A log that nobody reads stops nothing: neither answers, nor health, nor the end.
+func TestLogThatNobodyReads(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	p, err := load.Start(write, []string{"DRAIN_DELAY=500ms"}, "/api/things/health", binaries[things])
+	if err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(time.Minute, func() { p.Process.Kill() })
+	defer timer.Stop()
+	client := load.Client{Address: p.Address}
+	defer client.Close()
+	for i := range 10_000 { // several times what a pipe and the buffer hold
+		if answer, err := client.Get("/api/things", ""); err != nil || answer.Status != http.StatusOK {
+			t.Fatalf("request %d: %d %v", i, answer.Status, err)
+		}
+	}
+	if answer, err := client.Get("/api/things/health", ""); err != nil || answer.Status != http.StatusOK {
+		t.Errorf("health: %d %v", answer.Status, err)
+	}
+	draining := process{Process: p, health: "/api/things/health"}
+	signal(t, draining, syscall.SIGTERM)
+	waitUnhealthy(t, draining)
+	if err := p.Wait(); err != nil {
+		t.Errorf("exit: %v, want 0", err)
+	}
+}
+
 func TestHealthFlag(t *testing.T) {
 	p := start(t, things, "/api/things", "DRAIN_DELAY=2m")
 	_, port, _ := strings.Cut(p.Address, ":")

@@ -9,16 +9,15 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newAPI makes the HTTP API and returns its endpoint.
-func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
-	none := pulumi.StringOutput{}
+// newAPI makes the HTTP API and all that belongs to it.
+func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*apigatewayv2.Api, error) {
 	api, err := apigatewayv2.NewApi(ctx, name, &apigatewayv2.ApiArgs{
 		ProtocolType:      pulumi.String("HTTP"),
 		Description:       pulumi.Sprintf("private services of %s", ctx.Stack()),
-		CorsConfiguration: corsConfiguration(&args.CORS),
+		CorsConfiguration: corsConfiguration(&args.CORS, args.Authorization),
 	}, opts...)
 	if err != nil {
-		return none, fmt.Errorf("creating API: %w", err)
+		return nil, fmt.Errorf("creating API: %w", err)
 	}
 	integration, err := apigatewayv2.NewIntegration(ctx, name, &apigatewayv2.IntegrationArgs{
 		ApiId:                api.ID(),
@@ -31,15 +30,15 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 		TimeoutMilliseconds:  pulumi.Int(args.IntegrationTimeout * 1000),
 	}, opts...)
 	if err != nil {
-		return none, fmt.Errorf("creating integration: %w", err)
+		return nil, fmt.Errorf("creating integration: %w", err)
 	}
 	if err := newRoutes(ctx, name, args, api, integration, opts...); err != nil {
-		return none, err
+		return nil, err
 	}
 	if err := newStage(ctx, name, args, api, opts...); err != nil {
-		return none, err
+		return nil, err
 	}
-	return api.ApiEndpoint, nil
+	return api, nil
 }
 
 func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, integration *apigatewayv2.Integration, opts ...pulumi.ResourceOption) error {
@@ -113,14 +112,14 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 	return nil
 }
 
-func corsConfiguration(c *CORS) apigatewayv2.ApiCorsConfigurationPtrInput {
+func corsConfiguration(c *CORS, authorization string) apigatewayv2.ApiCorsConfigurationPtrInput {
 	if !c.enabled() {
 		return nil
 	}
 	return apigatewayv2.ApiCorsConfigurationArgs{
-		AllowOrigins: pulumi.ToStringArray(c.AllowOrigins),
+		AllowOrigins: pulumi.ToStringArray(c.origins()),
 		AllowMethods: pulumi.ToStringArray(c.AllowMethods),
-		AllowHeaders: pulumi.ToStringArray(c.AllowHeaders),
+		AllowHeaders: pulumi.ToStringArray(c.headers(authorization)),
 		MaxAge:       pulumi.Int(c.MaxAge),
 	}
 }

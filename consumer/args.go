@@ -3,6 +3,7 @@ package consumer
 import (
 	"net/netip"
 	"net/url"
+	"regexp"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -102,16 +103,17 @@ func (a *Args) Declare(s *setting.Set) {
 	})
 	setting.Object(s, "cors", "Lets pages of other origins call the API; off without an origin", func(s *setting.Set) {
 		setting.Var(s, &a.CORS.AllowOrigins, "allowOrigins", nil, "Origins whose pages may call the API", setting.InPlace,
-			setting.Each(setting.Must(`origins such as https://www.example.com, or "*"`, isOrigin)))
+			allowedOrigins)
 		setting.Var(s, &a.CORS.AllowMethods, "allowMethods", []string{"GET", "HEAD"}, "Methods that those pages may use", setting.InPlace,
 			setting.Each(setting.OneOf("*", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")))
-		setting.Var(s, &a.CORS.AllowHeaders, "allowHeaders", nil, "Headers that those pages may send", setting.InPlace)
+		setting.Var(s, &a.CORS.AllowHeaders, "allowHeaders", nil, "Headers that those pages may send, besides those that the authorization needs",
+			setting.InPlace, setting.Each(setting.Must(`different names of headers such as content-type, or "*"`, headerName.MatchString)))
 		setting.Var(s, &a.CORS.MaxAge, "maxAgeSeconds", 300, "Seconds that a browser keeps the answer to a preflight", setting.InPlace,
 			setting.Between(0, maxCORSAge, "seconds"))
 	})
 	setting.Var(s, &a.Authorization, "authorization", AuthorizationNone,
 		"Who may call the API: anyone, who signs requests with IAM credentials, or who sends a bearer token",
-		"in place, at once: callers need credentials from then on", setting.OneOf(AuthorizationNone, AuthorizationIAM, AuthorizationJWT))
+		"in place, at once: callers need credentials from then on; `iam` also replaces the bastion", setting.OneOf(AuthorizationNone, AuthorizationIAM, AuthorizationJWT))
 	setting.Object(s, "jwt", "The tokens that authorization jwt accepts", func(s *setting.Set) {
 		setting.Var(s, &a.JWT.Issuer, "issuer", "", "URL of the token's issuer", setting.InPlace, setting.Must("the https URL of the token's issuer", isHTTPS))
 		setting.Var(s, &a.JWT.Audiences, "audiences", nil, "What the token must be for, one of them", setting.InPlace)
@@ -126,10 +128,7 @@ func (a *Args) Declare(s *setting.Set) {
 	})
 }
 
-func isOrigin(text string) bool {
-	u, err := url.Parse(text)
-	return text == "*" || err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.Path == ""
-}
+var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
 func isHTTPS(text string) bool {
 	u, err := url.Parse(text)
@@ -171,6 +170,10 @@ func (a *Args) Validate() setting.Problems {
 	}
 	if a.Bastion.Enabled { // two subnets of the size that newNetwork asks for
 		p.VpcCidr("consumerVpcCidr", a.Bastion.VpcCidr, subnetPrefix-1)
+		// The endpoint is not known yet, but no endpoint is longer.
+		if size := len(a.userData("https://0123456789.execute-api." + a.Region + ".amazonaws.com.cn")); size > maxUserData {
+			p.Add("bastion", true, "false, as the URLs of %d services make its user data %d bytes long, and EC2 takes %d", len(a.Services), size, maxUserData)
+		}
 	}
 	return p
 }
@@ -181,6 +184,11 @@ func (a *Args) validateInputs() (p setting.Problems) {
 	}
 	if a.ListenerArn == nil {
 		p.Add("ListenerArn", nil, "the listener of a load balancer that the VPC link reaches")
+	}
+	for _, s := range a.Services {
+		if !serviceName.MatchString(s.Name) {
+			p.Add("Services", s.Name, "names of lower-case letters, digits and hyphens, as shell variables are named after them")
+		}
 	}
 	if a.Bastion.Enabled && (len(a.Bastion.AvailabilityZones) != 2 || a.Bastion.AvailabilityZones[0] == a.Bastion.AvailabilityZones[1]) {
 		p.Add("Bastion.AvailabilityZones", a.Bastion.AvailabilityZones, "two different zones for the VPC of the bastion")

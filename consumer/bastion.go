@@ -1,13 +1,14 @@
 package consumer
 
 import (
-	"bytes"
+	_ "embed"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
@@ -27,10 +28,12 @@ const (
 	// rootVolume is in GiB, the size of the AMI's own snapshot.
 	rootVolume   = 8
 	subnetPrefix = 24
+	// maxUserData is in bytes: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
+	maxUserData = 16 << 10
 )
 
 // newBastion makes the instance and the VPC around it.
-func newBastion(ctx *pulumi.Context, name string, args *Args, urls pulumi.StringMap, parent pulumi.ResourceOrInvokeOption) (*ec2.Instance, error) {
+func newBastion(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, parent pulumi.ResourceOrInvokeOption) (*ec2.Instance, error) {
 	network, err := newNetwork(ctx, name, &args.Bastion, parent)
 	if err != nil {
 		return nil, err
@@ -39,7 +42,7 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, urls pulumi.String
 	if err != nil {
 		return nil, err
 	}
-	profile, managed, err := newProfile(ctx, name+"-bastion", parent)
+	profile, managed, err := newProfile(ctx, name+"-bastion", args, api, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +65,7 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, urls pulumi.String
 		RootBlockDevice: ec2.InstanceRootBlockDeviceArgs{
 			Encrypted: pulumi.Bool(true), VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(rootVolume),
 		},
-		UserData: urls.ToStringMapOutput().ApplyT(userData).(pulumi.StringOutput),
+		UserData: api.ApiEndpoint.ApplyT(args.userData).(pulumi.StringOutput),
 		// cloud-init runs it once: other URLs need another instance.
 		UserDataReplaceOnChange: pulumi.Bool(true),
 		Tags:                    pulumi.StringMap{"Name": pulumi.String(name + "-bastion")},
@@ -119,9 +122,15 @@ func newBastionGroup(ctx *pulumi.Context, name string, b *Bastion, vpcID pulumi.
 	return group, rules, nil
 }
 
-// newProfile lets Systems Manager reach the bastion, and the bastion nothing else of AWS.
-func newProfile(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*iam.InstanceProfile, pulumi.Resource, error) {
-	trust, err := policy.Trust("ec2.amazonaws.com", "")
+// newProfile lets Systems Manager reach the bastion. The bastion may call the API, if that takes a permission, and nothing
+// else of AWS.
+func newProfile(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) (*iam.InstanceProfile, pulumi.Resource, error) {
+	partition := policy.PartitionOf(args.Region)
+	ec2Service := "ec2.amazonaws.com"
+	if partition.Name == "aws-cn" { // the only one where it differs: https://github.com/hashicorp/terraform-provider-aws/pull/47141
+		ec2Service = "ec2.amazonaws.com.cn"
+	}
+	trust, err := policy.Trust(ec2Service, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,10 +141,16 @@ func newProfile(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption)
 		return nil, nil, fmt.Errorf("creating role: %w", err)
 	}
 	managed, err := iam.NewRolePolicyAttachment(ctx, name, &iam.RolePolicyAttachmentArgs{
-		Role: role.Name, PolicyArn: iam.ManagedPolicyAmazonSSMManagedInstanceCore,
+		Role: role.Name, PolicyArn: pulumi.String(partition.ARN("iam", "", "aws", "policy/AmazonSSMManagedInstanceCore")),
 	}, opts...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("attaching policy: %w", err)
+	}
+	if args.Authorization == AuthorizationIAM {
+		_, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{Role: role.ID(), Policy: api.ExecutionArn.ApplyT(invokePolicy).(pulumi.StringOutput)}, opts...)
+		if err != nil {
+			return nil, nil, fmt.Errorf("creating policy: %w", err)
+		}
 	}
 	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{Role: role.Name}, opts...)
 	if err != nil {
@@ -144,24 +159,49 @@ func newProfile(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption)
 	return profile, managed, nil
 }
 
-// firstBoot gives every login shell the URLs, and the bastion what the workshop uses.
-var firstBoot = template.Must(template.New("user data").Parse(`#!/bin/bash
-set -euo pipefail
-cat > /etc/profile.d/api.sh <<'END'
-{{range .}}export {{.Name}}='{{.URL}}'
-{{end}}END
-dnf install -y jq
-`))
+// invokePolicy allows every stage, method and path of one API:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html
+func invokePolicy(executionArn string) (string, error) {
+	return policy.JSON(policy.Statement{Action: []string{"execute-api:Invoke"}, Resource: []string{executionArn + "/*"}})
+}
 
-func userData(urls map[string]string) (string, error) {
-	type variable struct{ Name, URL string }
-	var variables []variable
+//go:embed signed-curl
+var signedCurl string
+
+// userData gives every login shell the URLs, and the bastion what the workshop uses and, where the API wants signed
+// requests, a command that signs. Every text reaches the shell through quote.
+func (a *Args) userData(endpoint string) string {
+	var b strings.Builder
+	b.WriteString("#!/bin/bash\nset -euo pipefail\n")
+	variables, urls := "", a.urls(endpoint)
 	for _, service := range slices.Sorted(maps.Keys(urls)) {
-		variables = append(variables, variable{urlVariable(service), urls[service]})
+		variables += "export " + urlVariable(service) + "=" + quote(urls[service]) + "\n"
 	}
-	var b bytes.Buffer
-	err := firstBoot.Execute(&b, variables)
-	return b.String(), err
+	fmt.Fprintf(&b, "printf %%s %s > /etc/profile.d/api.sh\n", quote(variables))
+	if a.Authorization == AuthorizationIAM {
+		fmt.Fprintf(&b, "printf %%s %s > /usr/local/bin/signed-curl\nchmod 755 /usr/local/bin/signed-curl\n", quote(signedCurl))
+	}
+	b.WriteString("dnf install -y jq\n")
+	return b.String()
+}
+
+// urls returns the URL of each service.
+func (a *Args) urls(endpoint string) map[string]string {
+	urls := map[string]string{}
+	for _, s := range a.Services {
+		urls[s.Name] = endpoint + s.Path
+	}
+	return urls
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// quote makes text one word of a POSIX shell.
+func quote(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // urlVariable names the variable that holds a service's URL: BOOK_API_URL.
@@ -173,7 +213,7 @@ func urlVariable(service string) string {
 func connectCommand(args *Args, id pulumi.StringInput) pulumi.StringOutput {
 	profile := ""
 	if args.Profile != "" {
-		profile = " --profile " + args.Profile
+		profile = " --profile " + quote(args.Profile)
 	}
 	return pulumi.Sprintf(`aws ssm start-session --region %s%s --target %s --document-name AWS-StartInteractiveCommand --parameters command="bash -l"`, args.Region, profile, id)
 }

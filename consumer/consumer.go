@@ -28,19 +28,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	parent := pulumi.Parent(c)
 
-	endpoint, err := newAPI(ctx, name, args, parent)
+	api, err := newAPI(ctx, name, args, parent)
 	if err != nil {
 		return nil, err
 	}
-	urls := pulumi.StringMap{}
-	for _, s := range args.Services {
-		urls[s.Name] = pulumi.Sprintf("%s%s", endpoint, s.Path)
-	}
-	c.APIEndpoint, c.ServiceURLs = endpoint, urls.ToStringMapOutput()
+	c.APIEndpoint = api.ApiEndpoint
+	c.ServiceURLs = c.APIEndpoint.ApplyT(args.urls).(pulumi.StringMapOutput)
 	outputs := pulumi.Map{"apiEndpoint": c.APIEndpoint, "serviceUrls": c.ServiceURLs}
 
 	if args.Bastion.Enabled {
-		bastion, err := newBastion(ctx, name, args, urls, parent)
+		bastion, err := newBastion(ctx, name, args, api, parent)
 		if err != nil {
 			return nil, err
 		}

@@ -62,21 +62,6 @@ func TestResources(t *testing.T) {
 	}
 }
 
-func TestBastionKnowsTheURLs(t *testing.T) {
-	r := deploy(t, everythingOn())
-	if connect := r.Exports["connect"].(string); !strings.Contains(connect, "--region eu-central-1 --profile work --target i-") || !strings.Contains(connect, `command="bash -l"`) {
-		t.Errorf("connect command: %s", connect)
-	}
-	script := r.Get(t, "ec2.Instance front-bastion").Input("userData").(string)
-	url := r.Exports["urls"].(map[string]string)["book-club"]
-	if want := "export BOOK_CLUB_API_URL='" + url + "'\n"; !strings.Contains(script, want) || !strings.HasSuffix(url, "/api/clubs") || !strings.HasPrefix(url, "https://") {
-		t.Errorf("user data has no %q:\n%s", want, script)
-	}
-	if !strings.Contains(script, "dnf install -y jq") {
-		t.Errorf("user data installs no jq:\n%s", script)
-	}
-}
-
 // Each way to authorize, and the routes that it takes.
 func TestAuthorization(t *testing.T) {
 	cors := CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}}
@@ -268,6 +253,10 @@ func TestRefusals(t *testing.T) {
 		{"region", func(a *Args) { a.Region = "Oregon" }, `aws:region: "Oregon" is not allowed`},
 		{"origin without a scheme", func(a *Args) { a.CORS.AllowOrigins = []string{"www.example.com"} }, `cors.allowOrigins: "www.example.com" is not allowed: origins such as`},
 		{"origin with a path", func(a *Args) { a.CORS.AllowOrigins = []string{"https://www.example.com/"} }, `cors.allowOrigins: "https://www.example.com/" is not allowed`},
+		{"header with a value", func(a *Args) { a.CORS.AllowHeaders = []string{"x-me: 1"} }, `cors.allowHeaders: "x-me: 1" is not allowed: different names of headers`},
+		{"empty header", func(a *Args) { a.CORS.AllowHeaders = []string{""} }, `cors.allowHeaders: "" is not allowed`},
+		{"header twice", func(a *Args) { a.CORS.AllowHeaders = []string{"x-me", "x-me"} }, `cors.allowHeaders: "x-me" is not allowed`},
+		{"any header", func(a *Args) { a.CORS.AllowHeaders = []string{"*"} }, ""},
 		{"any origin", func(a *Args) { a.CORS.AllowOrigins = []string{"*"} }, ""},
 		{"method", func(a *Args) { a.CORS.AllowMethods = []string{"get"} }, `cors.allowMethods: "get" is not allowed: one of *, DELETE`},
 		{"authorization", func(a *Args) { a.Authorization = "basic" }, `authorization: "basic" is not allowed: one of none, iam, jwt`},

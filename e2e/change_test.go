@@ -97,7 +97,9 @@ var changes = []change{
 	{"CORS methods", settings{"cors": cors(settings{"allowMethods": []string{"GET"}})}, []string{"update apigatewayv2/api consumer"}},
 	{"CORS headers", settings{"cors": cors(settings{"allowHeaders": []string{"authorization"}})}, []string{"update apigatewayv2/api consumer"}},
 	{"CORS max age", settings{"cors": cors(settings{"maxAgeSeconds": 60})}, []string{"update apigatewayv2/api consumer"}},
-	{"IAM authorization", settings{"authorization": "iam"}, []string{"update apigatewayv2/route consumer"}},
+	{"IAM authorization", settings{"authorization": "iam"}, []string{
+		"update apigatewayv2/route consumer", "create iam/rolePolicy consumer-bastion", "replace ec2/instance consumer-bastion",
+	}},
 	{"JWT authorization", settings{"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}}}, []string{
 		"create apigatewayv2/authorizer consumer", "update apigatewayv2/route consumer",
 	}},

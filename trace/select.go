@@ -95,10 +95,11 @@ func cors(config Values, r *http.Request) http.Header {
 		return nil
 	}
 	header, origin, origins := http.Header{}, r.Header.Get("Origin"), config.Texts("allowOrigins")
+	scheme, _, _ := strings.Cut(origin, "://")
 	if slices.Contains(origins, "*") && origin != "" {
 		origin = "*"
 	}
-	if !slices.Contains(origins, origin) {
+	if !slices.Contains(origins, origin) && !slices.Contains(origins, scheme+"://*") {
 		return header
 	}
 	header.Set("Access-Control-Allow-Origin", origin)

@@ -13,7 +13,7 @@ const Image = "docker:index/image:Image"
 var types = map[string]Type{
 	"aws:apigatewayv2/api:Api": {
 		id:      "${hex10}",
-		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com"},
+		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com", "executionArn": "arn:aws:execute-api:$region:$account:$id"},
 		inputs:  "corsConfiguration description name protocolType!",
 	},
 	"aws:apigatewayv2/authorizer:Authorizer": {

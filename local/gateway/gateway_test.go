@@ -390,6 +390,8 @@ func TestAuthorizationAndCORS(t *testing.T) {
 	}{
 		"preflight":          {with(map[string]string{}), "OPTIONS", preflight, 204, "https://ui.example.com", ""},
 		"preflight with jwt": {jwt, "OPTIONS", preflight, 204, "https://ui.example.com", ""},
+		"any https origin":   {map[string]string{"cors": strings.Replace(cors["cors"], "ui.example.com", "*", 1)}, "OPTIONS", preflight, 204, "https://ui.example.com", ""},
+		"any http origin":    {map[string]string{"cors": strings.Replace(cors["cors"], "https://ui.example.com", "http://*", 1)}, "OPTIONS", preflight, 204, "", ""},
 		"other origin":       {with(map[string]string{}), "OPTIONS", http.Header{"Origin": {"https://x.example.com"}, "Access-Control-Request-Method": {"GET"}}, 204, "", ""},
 		"jwt":                {jwt, "GET", nil, 401, "", `{"message":"Unauthorized"}`},
 		"iam":                {map[string]string{"authorization": "iam"}, "GET", nil, 403, "", `{"message":"Forbidden"}`},

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -19,6 +18,7 @@ func newLogger(w io.Writer, level slog.Level, service, version string) *slog.Log
 }
 
 func logRequest(log *slog.Logger, level slog.Level, r *http.Request, status, bytes int, took time.Duration) {
+	address, claim := client(r)
 	log.LogAttrs(context.Background(), level, "request",
 		slog.String("method", printable(r.Method)),
 		slog.String("path", printable(r.URL.EscapedPath())), // without the query, which may hold a secret
@@ -26,7 +26,8 @@ func logRequest(log *slog.Logger, level slog.Level, r *http.Request, status, byt
 		slog.Int("bytes", bytes),
 		slog.Float64("durationMs", float64(took.Microseconds())/1000),
 		slog.String("traceId", printable(r.Header.Get("X-Amzn-Trace-Id"))),
-		slog.String("client", printable(client(r))),
+		slog.String("client", printable(address)),
+		slog.String("forwardedFor", printable(claim)), // by the client, who can write anything
 	)
 }
 
@@ -41,35 +42,31 @@ func printable(s string) string {
 	}, s)
 }
 
-// client is the address that the request came from, as far as the proxies on its way tell: callers can forge it, so it
-// is for reading, not for deciding. API Gateway sends Forwarded, load balancers X-Forwarded-For.
-func client(r *http.Request) string {
-	forwarded := forwardedFor(strings.Join(r.Header["Forwarded"], ","))
-	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
-	return host(cmp.Or(forwarded, strings.TrimSpace(first), r.RemoteAddr))
-}
-
-// forwardedFor returns the first for= with a value in a Forwarded field (RFC 7239, section 4); "" if there is none.
-func forwardedFor(field string) string {
-	if strings.Contains(field, `\`) {
-		for _, escape := range []string{`\\`, `\"`, `\`} { // no address has a backslash or a quote
-			field = strings.ReplaceAll(field, escape, "")
+// client returns the address that called, and what that caller claims about those before it. Every proxy appends what it
+// saw, so only the last element is known: of Forwarded, which HTTP APIs send, else of X-Forwarded-For, which load balancers
+// send, but where all that comes through an API has the address of the VPC link.
+// Sources: RFC 7239, section 4; https://github.com/pbojinov/request-ip/issues/70 shows what an HTTP API sends to a private
+// load balancer; https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+func client(r *http.Request) (address, claim string) {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For"} {
+		chain := strings.Join(r.Header[name], ",")
+		end := strings.LastIndex(chain, ",")
+		last := strings.TrimSpace(chain[end+1:])
+		if name == "Forwarded" {
+			last = forwardedFor(last)
+		}
+		if last != "" {
+			return host(last), strings.TrimSpace(chain[:max(end, 0)])
 		}
 	}
-	for field != "" {
-		name, value, _ := strings.Cut(field, "=")
-		name = strings.TrimSpace(name[strings.LastIndexAny(name, ",;")+1:])
-		if text, ok := strings.CutPrefix(value, `"`); ok {
-			if value, field, ok = strings.Cut(text, `"`); !ok {
-				return "" // never closed
-			}
-		} else if end := strings.IndexAny(value, ",;"); end >= 0 {
-			value, field = value[:end], value[end:]
-		} else {
-			field = ""
-		}
-		if value = strings.TrimSpace(value); value != "" && strings.EqualFold(name, "for") {
-			return value
+	return host(r.RemoteAddr), ""
+}
+
+// forwardedFor returns the for= of one element of Forwarded; "" if it has none.
+func forwardedFor(element string) string {
+	for pair := range strings.SplitSeq(element, ";") {
+		if name, value, _ := strings.Cut(pair, "="); strings.EqualFold(strings.TrimSpace(name), "for") {
+			return strings.Trim(value, `" `)
 		}
 	}
 	return ""

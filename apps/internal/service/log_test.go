@@ -21,6 +21,7 @@ type line struct {
 	Status, Bytes            int
 	DurationMs               *float64
 	TraceID, Client, Address string
+	ForwardedFor             string
 }
 
 // readLog checks that the log is one line of JSON in printable ASCII, and returns it.
@@ -45,7 +46,7 @@ func TestLog(t *testing.T) {
 	h := newThings(t, &log, slog.LevelInfo)
 	ask(h, "GET", "/api/things/1?secret=1", http.Header{
 		"X-Amzn-Trace-Id": {"Root=1-67891233-abcdef012345678912345678"},
-		"Forwarded":       {"by=203.0.113.43;for=192.0.2.60;host=example.com;proto=https"},
+		"Forwarded":       {"for=6.6.6.6, by=203.0.113.43;for=192.0.2.60;host=example.com;proto=https"},
 	})
 	got := readLog(t, &log)
 	if got.Time.IsZero() || got.DurationMs == nil || *got.DurationMs < 0 {
@@ -55,6 +56,7 @@ func TestLog(t *testing.T) {
 		Time: got.Time, Level: "INFO", Msg: "request", Service: "thing", Version: "sha256:4711", Method: "GET",
 		Path: "/api/things/1", Status: 200, Bytes: len(thing1), DurationMs: got.DurationMs,
 		TraceID: "Root=1-67891233-abcdef012345678912345678", Client: "192.0.2.60",
+		ForwardedFor: "for=6.6.6.6",
 	}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
@@ -120,7 +122,7 @@ func TestLogInjection(t *testing.T) {
 		"escapes":       {"/%1B[31m", "\x1b[31m", "/%1B[31m", "?[31m"},
 		"C1 controls":   {"/\u009b31m", "\u009b31m", "/%C2%9B31m", "?31m"},
 		"invalid UTF-8": {"/\xff\xfe", "\xff\xfe", "/%FF%FE", "??"},
-		"line ends":     {"/\u2028", "a\u2028b\nc\r", "/%E2%80%A8", "a?b?c?"},
+		"line ends":     {"/\u2028", "a\u2028b\nc\rd", "/%E2%80%A8", "a?b?c?d"},
 		"very long":     {"/" + long, long, "/" + long[:maxLogged-1], long[:maxLogged]},
 		"cut in a rune": {"/", long[:maxLogged-1] + "é", "/", long[:maxLogged-1] + "?"},
 	}
@@ -128,10 +130,11 @@ func TestLogInjection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			ask(newThings(t, &log, slog.LevelInfo), "GET", test.target, http.Header{
-				"X-Amzn-Trace-Id": {test.sent}, "Forwarded": {`for=` + test.sent},
+				"X-Amzn-Trace-Id": {test.sent}, "Forwarded": {test.sent, "for=192.0.2.60"},
 			})
-			if got := readLog(t, &log); got.Path != test.path || got.TraceID != test.logged {
-				t.Errorf("path %q, trace id %q, want %q, %q", got.Path, got.TraceID, test.path, test.logged)
+			got := readLog(t, &log)
+			if got.Path != test.path || got.TraceID != test.logged || got.ForwardedFor != test.logged || got.Client != "192.0.2.60" {
+				t.Errorf("%+v, want path %q, trace id and claim %q", got, test.path, test.logged)
 			}
 		})
 	}
@@ -146,36 +149,38 @@ func TestLogLongMethod(t *testing.T) {
 	}
 }
 
+// Whatever a caller sends, the client is what the last proxy saw, and the rest is kept apart.
 func TestClient(t *testing.T) {
+	const api = `by=203.0.113.43;for=198.51.100.17;host=abc.execute-api.us-west-2.amazonaws.com;proto=https`
 	tests := map[string]struct {
 		forwarded     []string
 		xForwardedFor string
-		want          string
+		client, claim string
 	}{
-		"the connection":          {nil, "", "192.0.2.1"},
-		"for":                     {[]string{"for=198.51.100.17"}, "10.0.0.1", "198.51.100.17"},
-		"upper case":              {[]string{"FOR=198.51.100.17"}, "", "198.51.100.17"},
-		"not the first parameter": {[]string{"by=203.0.113.43;for=198.51.100.17;proto=https"}, "", "198.51.100.17"},
-		"spaces":                  {[]string{"proto=https ; for=198.51.100.17 , for=10.0.0.1"}, "", "198.51.100.17"},
-		"first of several":        {[]string{"for=198.51.100.17, for=10.0.0.1"}, "", "198.51.100.17"},
-		"second element":          {[]string{"proto=https, for=198.51.100.17"}, "", "198.51.100.17"},
-		"second line":             {[]string{"proto=https", "for=198.51.100.17"}, "", "198.51.100.17"},
-		"quoted with port":        {[]string{`for="198.51.100.17:4711"`}, "", "198.51.100.17"},
-		"IPv6":                    {[]string{`for="[2001:db8:cafe::17]"`}, "", "2001:db8:cafe::17"},
-		"IPv6 with port":          {[]string{`For="[2001:db8:cafe::17]:4711";by=x`}, "", "2001:db8:cafe::17"},
-		"quoted pair":             {[]string{`for="198.51.100\.17"`}, "", "198.51.100.17"},
-		"quoted separators":       {[]string{`host="a;for=10.0.0.1,\"for=10.0.0.2";for=198.51.100.17`}, "", "198.51.100.17"},
-		"another name":            {[]string{"before=10.0.0.1;for=198.51.100.17"}, "", "198.51.100.17"},
-		"no value before":         {[]string{"secure;for=198.51.100.17"}, "", "198.51.100.17"},
-		"unknown":                 {[]string{"for=unknown"}, "198.51.100.17", "unknown"},
-		"obfuscated":              {[]string{`for="_gazonk:_port"`}, "", "_gazonk"},
-		"no for":                  {[]string{"proto=https"}, "198.51.100.17, 10.0.0.1", "198.51.100.17"},
-		"empty for":               {[]string{`for="";proto=https`}, "198.51.100.17", "198.51.100.17"},
-		"never closed":            {[]string{`for="10.0.0.1`}, "198.51.100.17", "198.51.100.17"},
-		"junk":                    {[]string{"=;=,==", ";;,"}, "198.51.100.17", "198.51.100.17"},
-		"X-Forwarded-For, port":   {nil, " 198.51.100.17:4711 , 10.0.0.1", "198.51.100.17"},
-		"X-Forwarded-For, IPv6":   {nil, "2001:db8:cafe::17, 10.0.0.1", "2001:db8:cafe::17"},
-		"X-Forwarded-For, empty":  {nil, " , 10.0.0.1", "192.0.2.1"},
+		"the connection":           {nil, "", "192.0.2.1", ""},
+		"through the API":          {[]string{api}, "10.0.64.10", "198.51.100.17", ""},
+		"without by":               {[]string{"for=198.51.100.17;host=abc;proto=https"}, "10.0.64.10", "198.51.100.17", ""},
+		"forged":                   {[]string{"for=6.6.6.6, " + api}, "6.6.6.6, 10.0.64.10", "198.51.100.17", "for=6.6.6.6"},
+		"forged, no space":         {[]string{"for=6.6.6.6," + api}, "", "198.51.100.17", "for=6.6.6.6"},
+		"forged, another line":     {[]string{"for=6.6.6.6", api}, "", "198.51.100.17", "for=6.6.6.6"},
+		"forged by several":        {[]string{"for=6.6.6.6, for=7.7.7.7", api}, "", "198.51.100.17", "for=6.6.6.6, for=7.7.7.7"},
+		"forged quote":             {[]string{`for="6.6.6.6, ` + api}, "", "198.51.100.17", `for="6.6.6.6`},
+		"forged escape":            {[]string{`for="6.6.6.6\", ` + api}, "", "198.51.100.17", `for="6.6.6.6\"`},
+		"forged junk":              {[]string{`=;=,==;;, ` + api}, "", "198.51.100.17", `=;=,==;;`},
+		"forged X-Forwarded-For":   {nil, "6.6.6.6, 198.51.100.17", "198.51.100.17", "6.6.6.6"},
+		"upper case":               {[]string{"FOR=198.51.100.17"}, "", "198.51.100.17", ""},
+		"spaces":                   {[]string{"proto=https ; for=198.51.100.17 "}, "", "198.51.100.17", ""},
+		"quoted with port":         {[]string{`for="198.51.100.17:4711"`}, "", "198.51.100.17", ""},
+		"IPv6":                     {[]string{`for="[2001:db8:cafe::17]"`}, "", "2001:db8:cafe::17", ""},
+		"IPv6 with port":           {[]string{`For="[2001:db8:cafe::17]:4711";by=x`}, "", "2001:db8:cafe::17", ""},
+		"another name":             {[]string{"before=10.0.0.1;for=198.51.100.17"}, "", "198.51.100.17", ""},
+		"no value before":          {[]string{"secure;for=198.51.100.17"}, "", "198.51.100.17", ""},
+		"unknown":                  {[]string{"for=unknown"}, "198.51.100.17", "unknown", ""},
+		"no for in the last":       {[]string{"for=6.6.6.6, proto=https"}, "198.51.100.17", "198.51.100.17", ""},
+		"empty for":                {[]string{`for="";proto=https`}, "10.0.0.1,198.51.100.17", "198.51.100.17", "10.0.0.1"},
+		"X-Forwarded-For, port":    {nil, " 10.0.0.1 , 198.51.100.17:4711 ", "198.51.100.17", "10.0.0.1"},
+		"X-Forwarded-For, IPv6":    {nil, "10.0.0.1, 2001:db8:cafe::17", "2001:db8:cafe::17", "10.0.0.1"},
+		"X-Forwarded-For, no last": {nil, "10.0.0.1, ", "192.0.2.1", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -183,8 +188,8 @@ func TestClient(t *testing.T) {
 			r.RemoteAddr = "192.0.2.1:4711"
 			r.Header["Forwarded"] = test.forwarded
 			r.Header.Set("X-Forwarded-For", test.xForwardedFor)
-			if got := client(r); got != test.want {
-				t.Errorf("%q, want %q", got, test.want)
+			if address, claim := client(r); address != test.client || claim != test.claim {
+				t.Errorf("%q, claims %q, want %q, %q", address, claim, test.client, test.claim)
 			}
 		})
 	}

@@ -28,7 +28,9 @@ type Service struct {
 // on standard error after anything else. With the argument -health it asks the running service for its health instead.
 func (s Service) Main() {
 	if err := s.run(context.Background(), os.Args[1:], os.Getenv, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", s.Name, err)
+		stderr := newAsyncWriter(os.Stderr, func(int) {})
+		fmt.Fprintf(stderr, "%s: %v\n", s.Name, err)
+		stderr.flush()
 		os.Exit(1)
 	}
 }
@@ -47,7 +49,10 @@ func (s Service) run(ctx context.Context, args []string, getenv func(string) str
 		return checkHealth(config.port, s.Path)
 	}
 
-	log := newLogger(stdout, config.logLevel, s.Name, config.version)
+	var log *slog.Logger
+	output := newAsyncWriter(stdout, func(dropped int) { log.Warn("lines of the log were dropped", "lines", dropped) })
+	defer output.flush()
+	log = newLogger(output, config.logLevel, s.Name, config.version)
 	handler, err := newHandler(s, config.version, log)
 	if err != nil {
 		return err
@@ -62,10 +67,10 @@ func (s Service) run(ctx context.Context, args []string, getenv func(string) str
 // newServer sets every limit that net/http leaves open.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       15 * time.Second, // bodies are ignored; this ends one that never does
-		WriteTimeout:      15 * time.Second,
+		Handler:     handler,
+		ReadTimeout: 10 * time.Second, // for header and body; bodies are ignored, and this ends one that never does
+		// Counted from the same time on, but the answer waits for the body: the difference is what it has left.
+		WriteTimeout: 15 * time.Second,
 		// Longer than the load balancer's idle timeout of 60 s: otherwise a connection can close just as a request is
 		// sent on it, and the caller gets a 502.
 		IdleTimeout:                  75 * time.Second,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -120,12 +121,8 @@ func TestServerLimits(t *testing.T) {
 	if s.IdleTimeout <= time.Minute {
 		t.Errorf("IdleTimeout %v, want more than the load balancer's 60 s", s.IdleTimeout)
 	}
-	for name, limit := range map[string]time.Duration{
-		"ReadHeaderTimeout": s.ReadHeaderTimeout, "ReadTimeout": s.ReadTimeout, "WriteTimeout": s.WriteTimeout,
-	} {
-		if limit <= 0 || limit >= 20*time.Second {
-			t.Errorf("%s %v, want less than the shutdown timeout", name, limit)
-		}
+	if s.ReadTimeout <= 0 || s.WriteTimeout < s.ReadTimeout+5*time.Second || s.WriteTimeout >= 20*time.Second {
+		t.Errorf("ReadTimeout %v, WriteTimeout %v, want 5 s between them, and less than the shutdown timeout", s.ReadTimeout, s.WriteTimeout)
 	}
 	if s.MaxHeaderBytes <= 0 {
 		t.Error("no MaxHeaderBytes")
@@ -154,4 +151,38 @@ func TestOptionsOfTheServer(t *testing.T) {
 	if text := body(t, response); response.StatusCode != http.StatusNotFound || text != notFound {
 		t.Errorf("%d %s, want 404 %s", response.StatusCode, text, notFound)
 	}
+}
+
+// A caller whose body never comes to its end gets an answer all the same, before it is cut off.
+func TestSlowBodyGetsAnAnswer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := newServer(newThings(t, io.Discard, 0), newLogger(io.Discard, 0, "", ""))
+	server.ReadTimeout /= 10
+	server.WriteTimeout /= 10
+	go server.Serve(listener)
+	defer server.Close()
+	var callers sync.WaitGroup
+	for range 20 {
+		callers.Go(func() {
+			connection, err := net.Dial("tcp", listener.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer connection.Close()
+			io.WriteString(connection, "POST /api/things HTTP/1.1\r\nHost: thing\r\nContent-Length: 100\r\n\r\n{")
+			response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+			if err != nil {
+				t.Errorf("no answer: %v", err)
+				return
+			}
+			if text := body(t, response); response.StatusCode != http.StatusMethodNotAllowed || text != wrongMethod || !response.Close {
+				t.Errorf("%d %s, want 405 %s and the end of the connection", response.StatusCode, text, wrongMethod)
+			}
+		})
+	}
+	callers.Wait()
 }
