@@ -357,7 +357,9 @@ func TestUp(t *testing.T) {
 	s.up(t, "Press Enter")
 
 	// A change of the configuration.
-	if err := s.engine.Configure(context.Background(), map[string]string{"desiredCount": "1", "spot": "true", "availabilityZones": `["us-west-2a","us-west-2b"]`}); err != nil {
+	if err := s.engine.Configure(context.Background(), map[string]string{
+		"desiredCount": "1", "spot": "true", "healthCheckIntervalSeconds": "5", "healthCheckTimeoutSeconds": "2", "drainSeconds": "12", "availabilityZones": `["us-west-2a","us-west-2b"]`,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if text := s.up(t, "Press Enter"); strings.Contains(text, "replaced") {

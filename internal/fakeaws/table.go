@@ -47,10 +47,10 @@ var types = map[string]Type{
 		maxName: 128,
 	},
 	"aws:cloudwatch/logGroup:LogGroup": {
-		id:      "$name",
-		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$name"},
+		id:      "$namePrefix${hex26}",
+		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
 		update:  words("retentionInDays"),
-		replace: words("name"),
+		replace: words("namePrefix"),
 	},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
 		id:      "sg-${hex17}",
@@ -150,7 +150,7 @@ var types = map[string]Type{
 	"aws:ecs/taskDefinition:TaskDefinition": {
 		id:      "$family",
 		outputs: map[string]string{"arn": "arn:aws:ecs:$region:$account:task-definition/$family:$revision"},
-		replace: words("containerDefinitions cpu executionRoleArn family memory networkMode requiresCompatibilities runtimePlatform taskRoleArn"),
+		replace: words("containerDefinitions cpu executionRoleArn family memory networkMode requiresCompatibilities runtimePlatform taskRoleArn volumes"),
 	},
 	"aws:iam/instanceProfile:InstanceProfile": {
 		id:      "$name",
