@@ -75,11 +75,11 @@ type Service struct {
 	WritableFolders []string // in the container; the rest of its file system is read-only
 	HealthCommand   []string // run in the container, as ECS writes it; default: that of images built from apps/, else none
 
-	Environment   map[string]string  // variables of the container
-	Secrets       map[string]string  // variables that ECS reads at start: SSM parameters or Secrets Manager secrets
-	SecretsKmsKey string             // ARN of the customer's key that Secrets are encrypted with
-	TaskPolicy    []policy.Statement // what the running service may do in AWS; empty: nothing
-	AllowFrom     []string           // names of the services that may call this one by its Cloud Map name
+	Environment map[string]string  // variables of the container
+	Secrets     map[string]string  // variables that ECS reads at start: SSM parameters or Secrets Manager secrets
+	KmsKey      string             // ARN of the customer's key that Secrets are encrypted with
+	TaskPolicy  []policy.Statement // what the running service may do in AWS; empty: nothing
+	AllowFrom   []string           // names of the services that may call this one by its Cloud Map name
 }
 
 // HealthPath is where a service says that it can work.
@@ -179,8 +179,8 @@ func (s *Service) declare(set *setting.Set, cpu setting.Allowed[int]) {
 	setting.Var(set, &s.Environment, "environment", s.Environment, "Variables of the container, added to those in Go", rolling)
 	setting.Var(set, &s.Secrets, "secrets", s.Secrets,
 		"Variables that ECS reads at start: ARNs of Secrets Manager secrets or SSM parameters, or names of parameters of the stack's region", rolling)
-	setting.Var(set, &s.SecretsKmsKey, "secretsKmsKey", s.SecretsKmsKey, "KMS key of your own that the secrets are encrypted with", setting.InPlace,
-		setting.Must("the ARN of a key, such as arn:aws:kms:us-west-2:123456789012:key/ID; not of an alias, which no policy can name", kmsKey.MatchString))
+	setting.Var(set, &s.KmsKey, "kmsKey", s.KmsKey, "KMS key of your own that the secrets are encrypted with", setting.InPlace,
+		setting.Must("the ARN of a key, such as arn:aws:kms:us-west-2:123456789012:key/ID; not of an alias, which no policy can name", kmsKeyArn.MatchString))
 	setting.Var(set, &s.Port, "port", s.Port, "Port that the container listens on; 8080 if not set", "interrupts that service until its new tasks are healthy",
 		setting.Between(1024, 65535, ""))
 	setting.Var(set, &s.User, "user", s.User, "User of the container, as in a Dockerfile; 65532:65532 if not set", rolling,
@@ -202,7 +202,7 @@ var (
 	serviceName  = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 	servicePath  = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	kmsKey       = regexp.MustCompile(`^arn:(aws[a-z-]*):kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+	kmsKeyArn    = regexp.MustCompile(`^arn:(aws[a-z-]*):kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 
 	containerUser   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
 	rootUser        = regexp.MustCompile(`^(root|0+)(:|$)`)
@@ -351,8 +351,8 @@ func (a *Args) validateSecrets(p *setting.Problems, s *Service, key string) {
 			p.Add(key+"secrets."+name, notShown, "an ARN of region %s, as egress %q reaches no other", a.Region, EgressEndpoints)
 		}
 	}
-	if m := kmsKey.FindStringSubmatch(s.SecretsKmsKey); m != nil && m[1] != partition.Name {
-		p.Add(key+"secretsKmsKey", s.SecretsKmsKey, "a key of partition %s, as no role of it reaches into another", partition.Name)
+	if m := kmsKeyArn.FindStringSubmatch(s.KmsKey); m != nil && m[1] != partition.Name {
+		p.Add(key+"kmsKey", s.KmsKey, "a key of partition %s, as no role of it reaches into another", partition.Name)
 	}
 }
 

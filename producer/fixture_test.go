@@ -45,7 +45,7 @@ func everythingOn(t *testing.T) *Args {
 	a.Services[0].AllowFrom = []string{"beta"}
 	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
 	a.Services[0].Secrets = map[string]string{"PASSWORD": secretARN + ":password::", "TOKEN": parameterARN}
-	a.Services[0].SecretsKmsKey = keyARN
+	a.Services[0].KmsKey = keyARN
 	a.Services[0].TaskPolicy = []policy.Statement{{Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::covers/*"}}}
 	a.Services[1].Port, a.Services[1].CPU, a.Services[1].Memory, a.Services[1].DesiredCount = 9000, 1024, 4096, 1
 	a.Services = append(a.Services, Service{Name: "gamma", Path: "/gamma", Priority: 30, Image: repository + "@" + digest})

@@ -195,7 +195,7 @@ func TestPartitions(t *testing.T) {
 		a := twoServices(t)
 		a.Region, a.Egress = region, EgressEndpoints
 		a.Services[0].Secrets = map[string]string{"TOKEN": "token"}
-		a.Services[0].SecretsKmsKey = "arn:" + want.partition + ":kms:" + region + ":123456789012:key/mrk-1"
+		a.Services[0].KmsKey = "arn:" + want.partition + ":kms:" + region + ":123456789012:key/mrk-1"
 		r := &testkit.Recorder{Account: fakeaws.Account{ID: "123456789012", Region: region}}
 		if err := tryDeploy(r, a); err != nil {
 			t.Fatal(err)
@@ -207,7 +207,7 @@ func TestPartitions(t *testing.T) {
 					t.Errorf("%s: tasks may read %s, want %s", region, got, want)
 				}
 			case "ParametersKey":
-				if got, want := s.Condition["StringEquals"]["kms:ViaService"], "ssm."+region+"."+want.suffix; got != want || !slices.Equal(s.Resource, []string{a.Services[0].SecretsKmsKey}) {
+				if got, want := s.Condition["StringEquals"]["kms:ViaService"], "ssm."+region+"."+want.suffix; got != want || !slices.Equal(s.Resource, []string{a.Services[0].KmsKey}) {
 					t.Errorf("%s: the key may be used by %s, want %s", region, got, want)
 				}
 			}

@@ -103,12 +103,12 @@ func executionPolicy(s *Service, region, account, repository, logGroup string) [
 		}
 		slices.Sort(arns)
 		statements = append(statements, policy.Statement{Sid: store.sid, Action: []string{store.action}, Resource: slices.Compact(arns)})
-		if s.SecretsKmsKey != "" {
+		if s.KmsKey != "" {
 			// Only for what the store decrypts on the task's behalf.
 			// Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-			keyRegion := strings.Split(s.SecretsKmsKey, ":")[3]
+			keyRegion := strings.Split(s.KmsKey, ":")[3]
 			statements = append(statements, policy.Statement{
-				Sid: store.sid + "Key", Action: []string{"kms:Decrypt"}, Resource: []string{s.SecretsKmsKey},
+				Sid: store.sid + "Key", Action: []string{"kms:Decrypt"}, Resource: []string{s.KmsKey},
 				Condition: map[string]map[string]string{"StringEquals": {"kms:ViaService": store.name + "." + keyRegion + "." + policy.PartitionOf(keyRegion).Suffix}},
 			})
 		}

@@ -151,7 +151,7 @@ func TestSettings(t *testing.T) {
 		{key: "services", value: `{"beta":{"cpu":512,"memory":1024,"desiredCount":1}}`, changed: []string{"ecs.Service producer-beta desiredCount", "ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta cpu", "ecs.TaskDefinition producer-beta memory"}},
 		{key: "services", value: `{"beta":{"environment":{"MODE":"quiet"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
 		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"arn:aws:ssm:us-west-2:123456789012:parameter/token"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}},
-		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"token"},"secretsKmsKey":"arn:aws:kms:us-west-2:123456789012:key/1"}}`, with: map[string]string{"services": `{"beta":{"secrets":{"TOKEN":"token"}}}`}, changed: []string{"iam.RolePolicy producer-beta-execution policy"}},
+		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"token"},"kmsKey":"arn:aws:kms:us-west-2:123456789012:key/1"}}`, with: map[string]string{"services": `{"beta":{"secrets":{"TOKEN":"token"}}}`}, changed: []string{"iam.RolePolicy producer-beta-execution policy"}},
 		{key: "services", value: `{"beta":{"user":"101:101"}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
 		{key: "services", value: `{"beta":{"writableFolders":["/tmp"]}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta volumes"}},
 		{key: "services", value: `{"beta":{"healthCommand":["CMD","/bin/true"]}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
