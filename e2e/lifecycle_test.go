@@ -57,8 +57,8 @@ func TestLifecycle(t *testing.T) {
 	a.sweep(t, "life")
 }
 
-// TestWithoutDocker builds images once, and then has no Docker engine any more: a stack can be destroyed all the same, and
-// go over to images that exist already.
+// TestWithoutDocker builds images once, and then has no Docker engine any more: a stack can be destroyed all the same,
+// and go over to images that exist already.
 func TestWithoutDocker(t *testing.T) {
 	if !onRig() {
 		t.Skip("needs a Docker plugin that can be told that there is no engine")

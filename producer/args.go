@@ -231,8 +231,8 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 		p.Add("drainSeconds", a.DrainTime, "0 to %d seconds: less than stopTimeoutSeconds (%d) by two, in which the service shuts down", latest, a.StopTimeout)
 	}
 	a.validateSpot(&p)
-	// An update waits until the new tasks are healthy and the old ones have left and stopped, the deletion of a service for
-	// the latter.
+	// An update waits until the new tasks are healthy and the old ones have left and stopped; the deletion of a service
+	// waits for the latter.
 	if seconds := healthyChecks*a.HealthCheckInterval + a.DeregistrationDelay + a.StopTimeout; seconds >= a.DeploymentTimeout*60 {
 		p.Add("deploymentTimeoutMinutes", a.DeploymentTimeout,
 			"%d or more: longer than %d × healthCheckIntervalSeconds (%d), deregistrationDelaySeconds (%d) and stopTimeoutSeconds (%d) together",
@@ -257,7 +257,7 @@ func (a *Args) validateSpot(p *setting.Problems) {
 			(longest-a.HealthCheckTimeout)/unhealthyChecks, unhealthyChecks, a.HealthCheckTimeout)
 	case a.DrainTime < noticed:
 		p.Add("drainSeconds", a.DrainTime,
-			"with spot %d or more, until the load balancer has noticed: %d × healthCheckIntervalSeconds (%d) and healthCheckTimeoutSeconds (%d); and stopTimeoutSeconds (%d) two more than that",
+			"with spot %d or more, until the load balancer has noticed: %d × healthCheckIntervalSeconds (%d) and healthCheckTimeoutSeconds (%d); stopTimeoutSeconds (%d) must be two more at least",
 			noticed, unhealthyChecks, a.HealthCheckInterval, a.HealthCheckTimeout, a.StopTimeout)
 	}
 }

@@ -164,7 +164,7 @@ func TestRefusals(t *testing.T) {
 		{"longest of all times", func(a *Args) {
 			a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout, a.DeploymentTimeout = 300, 3600, 120, 73
 		}, ""},
-		{"Spot that AWS takes away too soon", func(a *Args) { a.Spot = true }, `drainSeconds: 5 is not allowed: with spot 63 or more, until the load balancer has noticed: 2 × healthCheckIntervalSeconds (30) and healthCheckTimeoutSeconds (3); and stopTimeoutSeconds (30) two more than that`},
+		{"Spot that AWS takes away too soon", func(a *Args) { a.Spot = true }, `drainSeconds: 5 is not allowed: with spot 63 or more, until the load balancer has noticed: 2 × healthCheckIntervalSeconds (30) and healthCheckTimeoutSeconds (3); stopTimeoutSeconds (30) must be two more at least`},
 		{"Spot with 22 seconds", func(a *Args) { a.Spot, a.HealthCheckInterval, a.DrainTime = true, 10, 22 }, `drainSeconds: 22 is not allowed: with spot 23 or more`},
 		{"Spot with 23 seconds", func(a *Args) { a.Spot, a.HealthCheckInterval, a.DrainTime = true, 10, 23 }, ""},
 		{"Spot in two minutes", func(a *Args) {

@@ -17,8 +17,8 @@ func (a *Args) Builds() bool {
 }
 
 // DockerEngine looks for a Docker engine where the Docker plugin does: at the host of the setting docker:host or of
-// DOCKER_HOST, else at the sockets of Docker and of Docker Desktop. The error says that nobody listens there. What it cannot
-// tell, such as a host behind SSH, it leaves to the plugin.
+// DOCKER_HOST, else at the sockets of Docker and of Docker Desktop. The error says that nobody listens there. What it
+// cannot tell, such as a host behind SSH, it leaves to the plugin.
 // Source: configureDockerClient in https://github.com/pulumi/pulumi-docker/blob/master/provider/image.go
 func DockerEngine(host string) error {
 	home, _ := os.UserHomeDir()

@@ -130,14 +130,15 @@ type ecrRepository struct {
 }
 
 // Addresses of private registries.
-// Source: https://docs.aws.amazon.com/general/latest/gr/ecr.html, https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
+// Sources: https://docs.aws.amazon.com/general/latest/gr/ecr.html,
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
 var (
 	registryHost  = regexp.MustCompile(`^(\d{12})\.(dkr\.ecr|dkr-ecr)(-fips)?\.([a-z0-9-]+)\.([a-z0-9.-]+)$`)
 	likeARegistry = regexp.MustCompile(`(^|\.)dkr[.-]ecr|\.amazonaws\.`) // not public.ecr.aws, which asks for no credentials
 )
 
-// findRepository returns the ECR repository that an image is in, nil if it is not in a private registry of ECR. An error
-// says what is wrong with an address that looks like one.
+// findRepository returns the ECR repository that an image is in, nil if it is not in a private registry of ECR. For an
+// address that only looks like one, the error says what is allowed.
 func findRepository(image string) (*ecrRepository, error) {
 	name, _, _ := parseImage(image)
 	host, path, _ := strings.Cut(name, "/")

@@ -83,8 +83,8 @@ func executionPolicy(s *Service, region, account, repository, logGroup string) [
 		Resource: []string{strings.TrimSuffix(logGroup, ":*") + ":*"},
 	}}
 	if len(repositories) > 1 {
-		// The repository may be a pull-through cache that does not have the image yet, or does not exist yet. Where it is
-		// none, these two do nothing.
+		// The repository may be a pull-through cache that does not have the image yet, or does not exist yet. Else these
+		// two do nothing.
 		// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
 		statements = append(statements, policy.Statement{Sid: "PullThrough", Action: []string{"ecr:BatchImportUpstreamImage", "ecr:CreateRepository"}, Resource: repositories[1:]})
 	}
@@ -116,9 +116,9 @@ func executionPolicy(s *Service, region, account, repository, logGroup string) [
 	return statements
 }
 
-// The forms in which ECS takes a secret: the ARN of a secret in Secrets Manager, with or without a JSON key, version stage
-// and version id behind it; the ARN of a parameter in Parameter Store, or its name. Names that begin with aws or ssm are
-// AWS's own.
+// The forms in which ECS takes a secret: the ARN of a secret in Secrets Manager, with or without a JSON key, version
+// stage and version id behind it; the ARN of a parameter in Parameter Store, or its name. Names that begin with aws or
+// ssm are AWS's own.
 // Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html,
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-ssm-paramstore.html,
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
@@ -150,8 +150,8 @@ func findSecret(value string) *storedSecret {
 	return nil
 }
 
-// resources are the secret's ARNs for a policy. Secrets Manager adds a hyphen and six characters to the name of a secret,
-// and finds it without them too. As a name may end like that itself, the ARN does not tell whether they are there.
+// resources are the secret's ARNs for a policy. Secrets Manager adds a hyphen and six characters to the name of a
+// secret, and finds it without them too. As a name may end like that itself, the ARN does not tell whether they are there.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
 func (s *storedSecret) resources(region, account string) []string {
 	switch {

@@ -100,8 +100,8 @@ func containerDefinitions(s *Service, args *Args, image, logGroup string) (strin
 		StopTimeout:     args.StopTimeout,
 		LogConfiguration: logConfiguration{"awslogs", map[string]string{
 			"awslogs-group": logGroup, "awslogs-region": args.Region, "awslogs-stream-prefix": s.Name,
-			// Lines that CloudWatch does not take in time are lost, instead of stopping the service. An account may have
-			// another default: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+			// Lines that CloudWatch does not take in time are lost, instead of stopping the service. An account may
+			// have another default: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
 			"mode": "non-blocking", "max-buffer-size": "10m",
 		}},
 	}
