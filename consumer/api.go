@@ -85,7 +85,7 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		// Below this prefix AWS does not let the policy of log delivery outgrow its limit:
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-CloudWatchLogs.html
-		Name:            pulumi.Sprintf("/aws/vendedlogs/%s-%s/api", ctx.Project(), ctx.Stack()),
+		NamePrefix:      pulumi.Sprintf("/aws/vendedlogs/%s-%s/api-", ctx.Project(), ctx.Stack()),
 		RetentionInDays: pulumi.Int(args.LogRetentionDays),
 	}, opts...)
 	if err != nil {

@@ -55,7 +55,9 @@ var changes = []change{
 		"create ec2/{eip,natGateway} producer-2", "update ec2/route producer-private-2",
 	}},
 	{"endpoints instead of NAT", settings{"egress": "endpoints"}, egress("create", "delete")},
-	{"spot", settings{"spot": true}, []string{"update ecs/clusterCapacityProviders producer", deploy}},
+	{"spot", settings{"spot": true, "healthCheckIntervalSeconds": 10, "drainSeconds": 25}, []string{
+		"update ecs/clusterCapacityProviders producer", "update lb/targetGroup producer-{book,author}", newTask, deploy,
+	}},
 	{"architecture", settings{"architecture": "x86_64"}, []string{"update docker:index/image producer-{book,author}", newTask, deploy}},
 	{"cpu", settings{"cpu": 512, "memory": 1024}, []string{newTask, deploy}},
 	{"memory", settings{"memory": 1024}, []string{newTask, deploy}},
@@ -77,6 +79,19 @@ var changes = []change{
 	{"count of one service", one(settings{"desiredCount": 4}), []string{"update ecs/service producer-book"}},
 	{"secret of one service", one(settings{"secrets": map[string]any{"KEY": "arn:aws:ssm:" + region + ":123456789012:parameter/key"}}), []string{
 		"update iam/rolePolicy producer-book-execution", "replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
+	}},
+	{"name of a parameter, and key of the customer", one(settings{
+		"secrets": map[string]any{"KEY": "key"}, "kmsKey": "arn:aws:kms:" + region + ":123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+	}), []string{
+		"update iam/rolePolicy producer-book-execution", "replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
+	}},
+	{"port of one service", one(settings{"port": 9090}), newPort},
+	{"user of one service", one(settings{"user": "101:101"}), []string{"replace ecs/taskDefinition producer-book", "update ecs/service producer-book"}},
+	{"writable folders of one service", one(settings{"writableFolders": []string{"/tmp", "/var/cache/nginx"}}), []string{
+		"replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
+	}},
+	{"health command of one service", one(settings{"healthCommand": []string{"CMD-SHELL", "wget -qO- localhost:8080"}}), []string{
+		"replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
 	}},
 	{"image of one service", one(settings{"image": "123456789012.dkr.ecr." + region + ".amazonaws.com/book@sha256:" + strings.Repeat("1", 64)}), []string{
 		"delete docker:index/image producer-book", "update iam/rolePolicy producer-book-execution",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"maps"
 	"os"
@@ -348,11 +349,19 @@ func label(urn string) string {
 	return fmt.Sprintf("%s %s", kind, strings.Join(parts[3:], "::"))
 }
 
-// program is what the engine runs: the stack, with the provider's tags in the shape that the provider at hand takes.
+// program is what the engine runs: the stack, with tags and names in the shape that the provider at hand takes.
 // attempts, unless 0, is how often the provider tries a call, instead of 25 times.
 func program(p stack.Program, attempts int) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		err := ctx.RegisterResourceTransform(func(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+			if args.Type == "aws:cloudwatch/logGroup:LogGroup" && onRig() {
+				// The rig's bridge gives every resource a name, as it does not see that a prefix excludes one.
+				unique := fnv.New64()
+				fmt.Fprint(unique, p.Root)
+				args.Props["name"] = pulumi.Sprintf("%s%026x", args.Props["namePrefix"], unique.Sum64())
+				delete(args.Props, "namePrefix")
+				return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
+			}
 			if args.Type != "pulumi:providers:aws" {
 				return nil
 			}

@@ -66,7 +66,7 @@ var forgotten = map[string][]string{
 	"ecr":                  {"ecr/repository"},
 	"elasticloadbalancing": {"elb/target-group"},
 	"iam":                  {"iam/role"},
-	"logs":                 {"logs/group"}, // its name is fixed: until it is gone, each rerun is refused
+	"logs":                 {"logs/group"},
 }
 
 // sample is what runs in every test run. Each service, each kind of fault and each kind of process occurs.

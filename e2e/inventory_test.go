@@ -321,7 +321,11 @@ func listECS(ctx context.Context, c *ecs.Client, add adder) error {
 	definitions := ecs.NewListTaskDefinitionsPaginator(c, &ecs.ListTaskDefinitionsInput{Status: ecstypes.TaskDefinitionStatusActive})
 	return pages(ctx, definitions.HasMorePages, definitions.NextPage, func(out *ecs.ListTaskDefinitionsOutput) error {
 		for _, arn := range out.TaskDefinitionArns {
-			add("ecs/task-definition", &arn, nil, nil)
+			described, err := c.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn, Include: []ecstypes.TaskDefinitionField{ecstypes.TaskDefinitionFieldTags}})
+			if err != nil {
+				return err
+			}
+			add("ecs/task-definition", &arn, nil, tags(described.Tags))
 		}
 		return nil
 	})

@@ -57,6 +57,41 @@ func TestLifecycle(t *testing.T) {
 	a.sweep(t, "life")
 }
 
+// TestWithoutDocker builds images once, and then has no Docker engine any more: a stack can be destroyed all the same,
+// and go over to images that exist already.
+func TestWithoutDocker(t *testing.T) {
+	if !onRig() {
+		t.Skip("needs a Docker plugin that can be told that there is no engine")
+	}
+	a := newAccount(t)
+	engine := func(d *deployment, there bool) {
+		d.Workspace().UnsetEnvVar("RIG_NO_DOCKER")
+		if !there {
+			d.Workspace().SetEnvVar("RIG_NO_DOCKER", "1")
+		}
+	}
+	elsewhere := map[string]any{"image": "123456789012.dkr.ecr." + region + ".amazonaws.com/team/any:v1@sha256:" + strings.Repeat("1", 64), "writableFolders": []string{"/tmp"}}
+	d := a.newStack(t, "engine", nil, base())
+	d.up(t)
+	engine(d, false)
+	if _, _, err := d.tryUp(); err == nil {
+		t.Fatal("images are built without an engine: the rig does not take it away")
+	}
+	d.configure(t, base().with(settings{"services": map[string]any{"book": elsewhere, "author": elsewhere}}))
+	ops, _ := d.up(t)
+	for _, op := range []string{"delete docker:index/image producer-book", "update ecs/service producer-author"} {
+		if !slices.Contains(ops, op) {
+			t.Errorf("the images of others: no %s in %q", op, ops)
+		}
+	}
+	engine(d, true)
+	d.configure(t, base())
+	d.up(t)
+	engine(d, false)
+	d.destroy(t)
+	a.sweep(t, "engine")
+}
+
 // cloneAgain makes the working copy one of a machine with another umask: other modes, other times, no staged files.
 func (d *deployment) cloneAgain(t *testing.T) {
 	t.Helper()

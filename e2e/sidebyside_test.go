@@ -6,11 +6,11 @@ import (
 )
 
 // TestSideBySide brings two stacks up at the same time in one account and region, and takes one down: nothing of the
-// other is missing, changed or in the way.
+// other is missing, changed or in the way. They have the same name, as those of two people with backends of their own.
 func TestSideBySide(t *testing.T) {
 	a := newAccount(t)
-	stays := a.newStack(t, "stays", nil, base())
-	goes := a.newStack(t, "goes", nil, base().with(byName))
+	stays := a.newStack(t, "dev", nil, base())
+	goes := a.newStack(t, "dev", nil, base().with(byName))
 	var both sync.WaitGroup
 	for _, d := range []*deployment{stays, goes} {
 		both.Go(func() {
@@ -35,5 +35,5 @@ func TestSideBySide(t *testing.T) {
 		t.Errorf("the stack that stayed had to be repaired: %v", calls)
 	}
 	stays.destroy(t)
-	a.sweep(t, "stays")
+	a.sweep(t, "dev")
 }

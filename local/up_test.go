@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -356,8 +357,14 @@ func TestUp(t *testing.T) {
 	}
 	s.up(t, "Press Enter")
 
-	// A change of the configuration.
-	if err := s.engine.Configure(context.Background(), map[string]string{"desiredCount": "1", "spot": "true", "availabilityZones": `["us-west-2a","us-west-2b"]`}); err != nil {
+	// A change of the configuration. Spot takes other times, which replace task definitions: they come first.
+	changed := map[string]string{"healthCheckIntervalSeconds": "5", "healthCheckTimeoutSeconds": "2", "drainSeconds": "12"}
+	if err := s.engine.Configure(context.Background(), changed); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, "Press Enter")
+	maps.Copy(changed, map[string]string{"desiredCount": "1", "spot": "true", "availabilityZones": `["us-west-2a","us-west-2b"]`})
+	if err := s.engine.Configure(context.Background(), changed); err != nil {
 		t.Fatal(err)
 	}
 	if text := s.up(t, "Press Enter"); strings.Contains(text, "replaced") {

@@ -71,8 +71,13 @@ type Service struct {
 	DesiredCount int    // tasks, default Args.DesiredCount
 	Image        string // repository@sha256:... to run as it is; empty: built from apps/
 
+	User            string   // of the container, never root, default 65532:65532
+	WritableFolders []string // in the container; the rest of its file system is read-only
+	HealthCommand   []string // run in the container, as ECS writes it; default: that of images built from apps/, else none
+
 	Environment map[string]string  // variables of the container
-	Secrets     map[string]string  // variables that ECS reads at start: ARNs of SSM parameters or Secrets Manager secrets
+	Secrets     map[string]string  // variables that ECS reads at start: SSM parameters or Secrets Manager secrets
+	KmsKey      string             // ARN of the customer's key that Secrets are encrypted with
 	TaskPolicy  []policy.Statement // what the running service may do in AWS; empty: nothing
 	AllowFrom   []string           // names of the services that may call this one by its Cloud Map name
 }
@@ -98,6 +103,7 @@ const (
 	maxPathPattern     = 128   // characters: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html
 	maxStopTimeout     = 120   // seconds on Fargate: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
 	maxTasks           = 5000  // of a service: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+	maxImage           = 255   // characters: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 	longestSubnet      = 27    // smallest subnet of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
 )
 
@@ -147,13 +153,15 @@ func (a *Args) Declare(s *setting.Set) {
 		"Seconds after which a health check without an answer has failed; less than the interval", setting.InPlace, setting.Between(2, 120, "seconds"))
 	setting.Var(s, &a.DeregistrationDelay, "deregistrationDelaySeconds", 30,
 		"Seconds that the load balancer gives requests to finish before it lets a task go", setting.InPlace, setting.Between(0, 3600, "seconds"))
-	setting.Var(s, &a.DrainTime, "drainSeconds", 5, "Seconds that a service goes on serving after SIGTERM; at least two less than stopTimeoutSeconds",
+	setting.Var(s, &a.DrainTime, "drainSeconds", 5,
+		"Seconds that a service goes on serving after SIGTERM; at least two less than stopTimeoutSeconds; with spot, until the load balancer has noticed",
 		setting.Rolling, setting.Between(0, maxStopTimeout-2, "seconds"))
 	setting.Var(s, &a.StopTimeout, "stopTimeoutSeconds", 30, "Seconds between SIGTERM and SIGKILL", setting.Rolling,
 		setting.Between(2, maxStopTimeout, "seconds"))
 	setting.Var(s, &a.WaitForSteadyState, "waitForSteadyState", true, "Let the update wait until the tasks run, and fail if they do not", setting.Rolling)
-	setting.Var(s, &a.DeploymentTimeout, "deploymentTimeoutMinutes", 10, "Minutes that an update waits for the tasks of a service", setting.Nothing,
-		setting.Between(1, 60, "minutes"))
+	setting.Var(s, &a.DeploymentTimeout, "deploymentTimeoutMinutes", 10,
+		"Minutes that an update waits for the tasks of a service; longer than their health checks, deregistration and stop take", setting.Nothing,
+		setting.Between(1, 120, "minutes"))
 	setting.Var(s, &a.ContainerInsights, "containerInsights", true, "Collect CloudWatch Container Insights of the cluster, which are charged as custom metrics", setting.InPlace)
 	setting.LogRetentionDays(s, &a.LogRetentionDays)
 	setting.Var(s, &a.DeletionProtection, "deletionProtection", false, "Refuse to delete the load balancer and the image repositories", setting.InPlace)
@@ -162,21 +170,43 @@ func (a *Args) Declare(s *setting.Set) {
 // declare declares what the configuration may say about one service. What Go says about it is the default.
 func (s *Service) declare(set *setting.Set, cpu setting.Allowed[int]) {
 	const rolling = "rolling deployment of that service"
-	setting.Var(set, &s.Image, "image", s.Image, "Image to run instead of building one", rolling,
-		setting.Must("repository@sha256:DIGEST with 64 hexadecimal digits; a tag could be moved to another image", imageDigest.MatchString))
+	setting.Var(set, &s.Image, "image", s.Image, "Image to run instead of building one; what it must do is in operations.md", rolling,
+		setting.Must("repository@sha256:DIGEST with 64 hexadecimal digits, all in lower case, at most 255 characters; a tag could be moved to another image",
+			func(image string) bool { return imageReference.MatchString(image) && len(image) <= maxImage }))
 	setting.Var(set, &s.CPU, "cpu", s.CPU, "CPU units of a task", rolling, cpu)
 	setting.Var(set, &s.Memory, "memory", s.Memory, "Memory of a task in MiB", rolling)
 	setting.Var(set, &s.DesiredCount, "desiredCount", s.DesiredCount, "Tasks", rolling, setting.Between(1, maxTasks, "tasks"))
 	setting.Var(set, &s.Environment, "environment", s.Environment, "Variables of the container, added to those in Go", rolling)
-	setting.Var(set, &s.Secrets, "secrets", s.Secrets, "Variables that ECS reads at start, as ARNs of SSM parameters or Secrets Manager secrets", rolling)
+	setting.Var(set, &s.Secrets, "secrets", s.Secrets,
+		"Variables that ECS reads at start: ARNs of Secrets Manager secrets or SSM parameters, or names of parameters of the stack's region", rolling)
+	setting.Var(set, &s.KmsKey, "kmsKey", s.KmsKey, "KMS key of your own that the secrets are encrypted with", setting.InPlace,
+		setting.Must("the ARN of a key, such as arn:aws:kms:us-west-2:123456789012:key/ID; not of an alias, which no policy can name", kmsKeyArn.MatchString))
+	setting.Var(set, &s.Port, "port", s.Port, "Port that the container listens on; 8080 if not set", "interrupts that service until its new tasks are healthy",
+		setting.Between(1024, 65535, ""))
+	setting.Var(set, &s.User, "user", s.User, "User of the container, as in a Dockerfile; 65532:65532 if not set", rolling,
+		setting.Must("USER, USER:GROUP or their numbers, not root", func(user string) bool {
+			return containerUser.MatchString(user) && !rootUser.MatchString(user)
+		}))
+	setting.Var(set, &s.WritableFolders, "writableFolders", s.WritableFolders, "Folders of the container that it can write to; the rest is read-only", rolling,
+		setting.Each(setting.Must("different absolute paths such as /tmp", func(folder string) bool {
+			return containerFolder.MatchString(folder) && path.Clean(folder) == folder
+		})))
+	setting.Var(set, &s.HealthCommand, "healthCommand", s.HealthCommand,
+		"Command by which ECS checks the container; if not set, an image built from apps/ is checked with its own, and another one is not", rolling,
+		setting.Must("CMD, then a program and its arguments; or CMD-SHELL, then one line for the shell of the image", func(command []string) bool {
+			return len(command) > 1 && (command[0] == "CMD" || command[0] == "CMD-SHELL" && len(command) == 2)
+		}))
 }
 
 var (
 	serviceName  = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 	servicePath  = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
-	imageDigest  = regexp.MustCompile(`^[a-zA-Z0-9][^@\s]*@sha256:[0-9a-f]{64}$`)
-	secretArn    = regexp.MustCompile(`^arn:aws[a-z-]*:(ssm:[a-z0-9-]+:\d{12}:parameter/.+|secretsmanager:[a-z0-9-]+:\d{12}:secret:.+)$`)
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	kmsKeyArn    = regexp.MustCompile(`^arn:(aws[a-z-]*):kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+
+	containerUser   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
+	rootUser        = regexp.MustCompile(`^(root|0+)(:|$)`)
+	containerFolder = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 )
 
 // ownVariables are set by the program itself.
@@ -200,9 +230,36 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 	if latest := a.StopTimeout - 1 - int(shutdownMargin.Seconds()); a.DrainTime > latest {
 		p.Add("drainSeconds", a.DrainTime, "0 to %d seconds: less than stopTimeoutSeconds (%d) by two, in which the service shuts down", latest, a.StopTimeout)
 	}
+	a.validateSpot(&p)
+	// An update waits until the new tasks are healthy and the old ones have left and stopped; the deletion of a service
+	// waits for the latter.
+	if seconds := healthyChecks*a.HealthCheckInterval + a.DeregistrationDelay + a.StopTimeout; seconds >= a.DeploymentTimeout*60 {
+		p.Add("deploymentTimeoutMinutes", a.DeploymentTimeout,
+			"%d or more: longer than %d × healthCheckIntervalSeconds (%d), deregistrationDelaySeconds (%d) and stopTimeoutSeconds (%d) together",
+			seconds/60+1, healthyChecks, a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout)
+	}
 	validateMemory(&p, "", a.CPU, a.Memory)
 	a.validateServices(&p, name)
 	return p
+}
+
+// validateSpot checks that a service serves until nobody sends it requests any more. AWS may take a task on Spot away
+// before it is deregistered: then the load balancer goes on until enough health checks have failed.
+// Source: https://repost.aws/knowledge-center/fargate-spot-termination-notice
+func (a *Args) validateSpot(p *setting.Problems) {
+	noticed := unhealthyChecks*a.HealthCheckInterval + a.HealthCheckTimeout
+	longest := maxStopTimeout - 1 - int(shutdownMargin.Seconds())
+	switch {
+	case !a.Spot:
+	case noticed > longest:
+		p.Add("healthCheckIntervalSeconds", a.HealthCheckInterval,
+			"with spot at most %d: %d of it and healthCheckTimeoutSeconds (%d) must fit into the two minutes that AWS gives a task, which still has to shut down",
+			(longest-a.HealthCheckTimeout)/unhealthyChecks, unhealthyChecks, a.HealthCheckTimeout)
+	case a.DrainTime < noticed:
+		p.Add("drainSeconds", a.DrainTime,
+			"with spot %d or more, until the load balancer has noticed: %d × healthCheckIntervalSeconds (%d) and healthCheckTimeoutSeconds (%d); stopTimeoutSeconds (%d) must be two more at least",
+			noticed, unhealthyChecks, a.HealthCheckInterval, a.HealthCheckTimeout, a.StopTimeout)
+	}
 }
 
 func (a *Args) validateZones() (p setting.Problems) {
@@ -243,14 +300,12 @@ func (a *Args) validateServices(p *setting.Problems, producer string) {
 			p.Add(key+"priority", s.Priority, "a priority that no other service has; %s has it", other)
 		}
 		priorities[s.Priority] = s.Name
-		if port := cmp.Or(s.Port, defaultPort); port < 1024 || port > 65535 {
-			p.Add(key+"port", s.Port, "1024 to 65535")
-		}
 		if s.CPU != 0 || s.Memory != 0 {
 			validateMemory(p, key, cmp.Or(s.CPU, a.CPU), cmp.Or(s.Memory, a.Memory))
 		}
 		a.validateImage(p, &s, key+"image")
 		validateVariables(p, &s, key)
+		a.validateSecrets(p, &s, key)
 		for j, caller := range s.AllowFrom {
 			if caller == s.Name || !names[caller] || slices.Contains(s.AllowFrom[:j], caller) {
 				p.Add(key+"allowFrom", caller, "the name of another service, each once")
@@ -260,14 +315,44 @@ func (a *Args) validateServices(p *setting.Problems, producer string) {
 }
 
 func (a *Args) validateImage(p *setting.Problems, s *Service, key string) {
-	if s.Image != "" {
-		if m := ecrImage.FindStringSubmatch(s.Image); a.Egress == EgressEndpoints && (m == nil || m[2] != a.Region) {
-			p.Add(key, s.Image, "an image in ECR of region %s, as egress %q reaches nothing else", a.Region, EgressEndpoints)
+	if s.Image == "" {
+		if _, err := buildcontext.ReadService(a.Root, s.Name); err != nil {
+			p.Add(key, nil, "repository@sha256:..., or a folder %s to build one from (%v)", path.Join(buildcontext.Folder, s.Name), err)
 		}
 		return
 	}
-	if _, err := buildcontext.ReadService(a.Root, s.Name); err != nil {
-		p.Add(key, nil, "repository@sha256:..., or a folder %s to build one from (%v)", path.Join(buildcontext.Folder, s.Name), err)
+	partition := policy.PartitionOf(a.Region)
+	repository, err := findRepository(s.Image)
+	switch {
+	case err != nil:
+		p.Add(key, s.Image, "%v", err)
+	case repository != nil && policy.PartitionOf(repository.region).Name != partition.Name:
+		p.Add(key, s.Image, "an image in ECR of partition %s, as no role of it reaches into another", partition.Name)
+	case a.Egress == EgressEndpoints && (repository == nil || repository.region != a.Region || !repository.hasEndpoint):
+		p.Add(key, s.Image, "an image in ECR of region %[1]s, as egress %[2]q reaches nothing else, at ACCOUNT.dkr.ecr.%[1]s.%[3]s", a.Region, EgressEndpoints, partition.Suffix)
+	}
+}
+
+// validateSecrets never quotes what stands in the place of an ARN or a name: it may be the secret itself.
+func (a *Args) validateSecrets(p *setting.Problems, s *Service, key string) {
+	const notShown = "(not shown)"
+	partition := policy.PartitionOf(a.Region)
+	for name, value := range s.Secrets {
+		if _, taken := s.Environment[name]; taken {
+			p.Add(key+"secrets", name, "a variable that environment does not set")
+		}
+		switch secret := findSecret(value); {
+		case secret == nil:
+			p.Add(key+"secrets."+name, notShown, "the ARN of a Secrets Manager secret, which :JSON-KEY:VERSION-STAGE:VERSION-ID may follow, each of them or empty; "+
+				"or the ARN of an SSM parameter, or its name if it is in region %s", a.Region)
+		case secret.arn && secret.partition != partition.Name:
+			p.Add(key+"secrets."+name, notShown, "an ARN of partition %s, as no role of it reaches into another", partition.Name)
+		case secret.arn && a.Egress == EgressEndpoints && secret.region != a.Region:
+			p.Add(key+"secrets."+name, notShown, "an ARN of region %s, as egress %q reaches no other", a.Region, EgressEndpoints)
+		}
+	}
+	if m := kmsKeyArn.FindStringSubmatch(s.KmsKey); m != nil && m[1] != partition.Name {
+		p.Add(key+"kmsKey", s.KmsKey, "a key of partition %s, as no role of it reaches into another", partition.Name)
 	}
 }
 
@@ -280,14 +365,6 @@ func validateVariables(p *setting.Problems, s *Service, key string) {
 			case !variableName.MatchString(name):
 				p.Add(key+field, name, "letters, digits and underscores, no digit first")
 			}
-		}
-	}
-	for name, arn := range s.Secrets {
-		if _, taken := s.Environment[name]; taken {
-			p.Add(key+"secrets", name, "a variable that environment does not set")
-		}
-		if !secretArn.MatchString(arn) {
-			p.Add(key+"secrets."+name, arn, "the ARN of an SSM parameter or of a Secrets Manager secret")
 		}
 	}
 }

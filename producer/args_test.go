@@ -21,7 +21,7 @@ var limits = map[string]struct {
 	"deregistrationDelaySeconds":  {0, 3600, func(a *Args) *int { return &a.DeregistrationDelay }},
 	"drainSeconds":                {0, 118, func(a *Args) *int { return &a.DrainTime }},
 	"stopTimeoutSeconds":          {2, 120, func(a *Args) *int { return &a.StopTimeout }},
-	"deploymentTimeoutMinutes":    {1, 60, func(a *Args) *int { return &a.DeploymentTimeout }},
+	"deploymentTimeoutMinutes":    {1, 120, func(a *Args) *int { return &a.DeploymentTimeout }},
 	"services.alpha.desiredCount": {1, 5000, func(a *Args) *int { return &a.Services[0].DesiredCount }},
 	"services.alpha.port":         {1024, 65535, func(a *Args) *int { return &a.Services[0].Port }},
 	"services.alpha.priority":     {1, 50000, func(a *Args) *int { return &a.Services[0].Priority }},
@@ -32,12 +32,15 @@ func TestLimits(t *testing.T) {
 		for value, allowed := range map[int]bool{limit.lowest - 1: false, limit.lowest: true, limit.highest: true, limit.highest + 1: false} {
 			a := twoServices(t)
 			// Out of the way of the rules between settings.
-			a.HealthCheckInterval, a.StopTimeout = 300, 120
+			a.HealthCheckInterval, a.StopTimeout, a.DeploymentTimeout = 300, 120, 120
 			if key == "stopTimeoutSeconds" {
 				a.DrainTime = 0
 			}
 			if key == "healthCheckIntervalSeconds" {
 				a.HealthCheckTimeout = 2
+			}
+			if key == "deploymentTimeoutMinutes" {
+				a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout = 5, 0, 8
 			}
 			*limit.field(a) = value
 			err := a.Validate("producer", 2).Err()
@@ -119,7 +122,57 @@ func TestRefusals(t *testing.T) {
 		{"variable and secret", func(a *Args) {
 			a.Services[0].Environment, a.Services[0].Secrets = map[string]string{"A": "1"}, map[string]string{"A": secretARN}
 		}, `services.alpha.secrets: "A" is not allowed: a variable that environment does not set`},
-		{"secret by value", func(a *Args) { a.Services[0].Secrets = map[string]string{"TOKEN": "hunter2"} }, `services.alpha.secrets.TOKEN: "hunter2" is not allowed: the ARN`},
+		{"secret by value", func(a *Args) { a.Services[0].Secrets = map[string]string{"TOKEN": "hunter2!"} }, `services.alpha.secrets.TOKEN: "(not shown)" is not allowed: the ARN`},
+		{"parameter of another region", func(a *Args) {
+			a.Services[0].Secrets = map[string]string{"A": "arn:aws:ssm:eu-west-1:123456789012:parameter/a"}
+		}, ""},
+		{"parameter out of reach", func(a *Args) {
+			a.Egress, a.Services[0].Secrets = EgressEndpoints, map[string]string{"A": "arn:aws:ssm:eu-west-1:123456789012:parameter/a"}
+		}, `services.alpha.secrets.A: "(not shown)" is not allowed: an ARN of region us-west-2, as egress "endpoints" reaches no other`},
+		{"image in capitals", func(a *Args) { a.Services[0].Image = strings.ToUpper(repository) + "@" + digest }, `services.alpha.image: "123456789012.DKR`},
+		{"repository in capitals", func(a *Args) { a.Services[0].Image = "registry.example.com/Alpha@" + digest }, `services.alpha.image: "registry.example.com/Alpha@`},
+		{"image without a repository", func(a *Args) { a.Services[0].Image = strings.Split(repository, "/")[0] + "@" + digest }, `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY@sha256:DIGEST`},
+		{"image with a short account", func(a *Args) { a.Services[0].Image = repository[1:] + "@" + digest }, `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY@sha256:DIGEST`},
+		{"image at ECR's API", func(a *Args) { a.Services[0].Image = "api.ecr.us-west-2.amazonaws.com/x@" + digest }, `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY@sha256:DIGEST`},
+		{"image with the end of another region", func(a *Args) { a.Services[0].Image = "123456789012.dkr.ecr.cn-north-1.amazonaws.com/x@" + digest }, `an address that ends in .amazonaws.com.cn, as those of ECR in region cn-north-1 do`},
+		{"image of another partition", func(a *Args) { a.Services[0].Image = "123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/x@" + digest }, `an image in ECR of partition aws, as no role of it reaches into another`},
+		{"long image", func(a *Args) { a.Services[0].Image = "registry.example.com/" + strings.Repeat("a", 200) + "@" + digest }, `at most 255 characters`},
+		{"image at an address without an endpoint", func(a *Args) {
+			a.Egress, a.Services[0].Image = EgressEndpoints, "123456789012.dkr-ecr.us-west-2.on.aws/x@"+digest
+		}, `reaches nothing else, at ACCOUNT.dkr.ecr.us-west-2.amazonaws.com`},
+		{"FIPS address without an endpoint", func(a *Args) {
+			a.Egress, a.Services[0].Image = EgressEndpoints, "123456789012.dkr.ecr-fips.us-west-2.amazonaws.com/x@"+digest
+		}, `an image in ECR of region us-west-2`},
+		{"root", func(a *Args) { a.Services[0].User = "root" }, `services.alpha.user: "root" is not allowed: USER, USER:GROUP or their numbers, not root`},
+		{"root's number", func(a *Args) { a.Services[0].User = "0:101" }, `services.alpha.user: "0:101" is not allowed`},
+		{"malformed user", func(a *Args) { a.Services[0].User = "a b" }, `services.alpha.user: "a b" is not allowed`},
+		{"user by name", func(a *Args) { a.Services[0].User = "nginx:nginx" }, ""},
+		{"group of root", func(a *Args) { a.Services[0].User = "1001:0" }, ""},
+		{"relative folder", func(a *Args) { a.Services[0].WritableFolders = []string{"tmp"} }, `services.alpha.writableFolders: "tmp" is not allowed: different absolute paths such as /tmp`},
+		{"folder twice", func(a *Args) { a.Services[0].WritableFolders = []string{"/tmp", "/tmp"} }, `services.alpha.writableFolders: "/tmp" is not allowed`},
+		{"folder that goes up", func(a *Args) { a.Services[0].WritableFolders = []string{"/tmp/../etc"} }, `services.alpha.writableFolders: "/tmp/../etc" is not allowed`},
+		{"whole file system", func(a *Args) { a.Services[0].WritableFolders = []string{"/"} }, `services.alpha.writableFolders: "/" is not allowed`},
+		{"health command without its kind", func(a *Args) { a.Services[0].HealthCommand = []string{"/bin/true"} }, `services.alpha.healthCommand: ["/bin/true"] is not allowed: CMD, then a program`},
+		{"health command for a shell in two parts", func(a *Args) { a.Services[0].HealthCommand = []string{"CMD-SHELL", "curl", "localhost"} }, `services.alpha.healthCommand`},
+		{"alias of a key", func(a *Args) { a.Services[0].KmsKey = "arn:aws:kms:us-west-2:123456789012:alias/mine" }, `services.alpha.kmsKey: "arn:aws:kms:us-west-2:123456789012:alias/mine" is not allowed: the ARN of a key`},
+		{"key of another partition", func(a *Args) { a.Services[0].KmsKey = "arn:aws-cn:kms:cn-north-1:123456789012:key/1" }, `a key of partition aws`},
+		{"deregistration longer than an update", func(a *Args) { a.DeregistrationDelay = 3600 }, `deploymentTimeoutMinutes: 10 is not allowed: 62 or more: longer than 2 × healthCheckIntervalSeconds (30), deregistrationDelaySeconds (3600) and stopTimeoutSeconds (30) together`},
+		{"longest deregistration in an update", func(a *Args) { a.DeregistrationDelay = 509 }, ""},
+		{"deregistration as long as an update", func(a *Args) { a.DeregistrationDelay = 510 }, `deploymentTimeoutMinutes: 10 is not allowed: 11 or more`},
+		{"health checks longer than an update", func(a *Args) { a.HealthCheckInterval = 300 }, `deploymentTimeoutMinutes: 10 is not allowed: 12 or more: longer than 2 × healthCheckIntervalSeconds (300)`},
+		{"stop longer than an update", func(a *Args) { a.DeploymentTimeout, a.StopTimeout = 2, 120 }, `stopTimeoutSeconds (120)`},
+		{"longest of all times", func(a *Args) {
+			a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout, a.DeploymentTimeout = 300, 3600, 120, 73
+		}, ""},
+		{"Spot that AWS takes away too soon", func(a *Args) { a.Spot = true }, `drainSeconds: 5 is not allowed: with spot 63 or more, until the load balancer has noticed: 2 × healthCheckIntervalSeconds (30) and healthCheckTimeoutSeconds (3); stopTimeoutSeconds (30) must be two more at least`},
+		{"Spot with 22 seconds", func(a *Args) { a.Spot, a.HealthCheckInterval, a.DrainTime = true, 10, 22 }, `drainSeconds: 22 is not allowed: with spot 23 or more`},
+		{"Spot with 23 seconds", func(a *Args) { a.Spot, a.HealthCheckInterval, a.DrainTime = true, 10, 23 }, ""},
+		{"Spot in two minutes", func(a *Args) {
+			a.Spot, a.HealthCheckInterval, a.HealthCheckTimeout, a.DrainTime, a.StopTimeout = true, 57, 4, 118, 120
+		}, ""},
+		{"Spot beyond two minutes", func(a *Args) {
+			a.Spot, a.HealthCheckInterval, a.HealthCheckTimeout, a.DrainTime, a.StopTimeout = true, 58, 4, 118, 120
+		}, `healthCheckIntervalSeconds: 58 is not allowed: with spot at most 57: 2 of it and healthCheckTimeoutSeconds (4) must fit into the two minutes`},
 		{"everything on", func(a *Args) { *a = *everythingOn(t) }, ""},
 	} {
 		a := twoServices(t)

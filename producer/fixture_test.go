@@ -15,6 +15,7 @@ import (
 const (
 	secretARN    = "arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf"
 	parameterARN = "arn:aws:ssm:us-west-2:123456789012:parameter/token"
+	keyARN       = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	repository   = "123456789012.dkr.ecr.us-west-2.amazonaws.com/team/gamma"
 )
 
@@ -38,15 +39,18 @@ func everythingOn(t *testing.T) *Args {
 	a.Egress, a.Spot, a.Architecture = EgressEndpoints, true, X86_64
 	a.CPU, a.Memory, a.DesiredCount = 512, 2048, 3
 	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
-	a.DrainTime, a.StopTimeout = 10, 60
+	a.DrainTime, a.StopTimeout = 44, 60
 	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
 	a.LogRetentionDays, a.DeletionProtection, a.ContainerInsights = 7, true, false
 	a.Services[0].AllowFrom = []string{"beta"}
 	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
 	a.Services[0].Secrets = map[string]string{"PASSWORD": secretARN + ":password::", "TOKEN": parameterARN}
+	a.Services[0].KmsKey = keyARN
 	a.Services[0].TaskPolicy = []policy.Statement{{Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::covers/*"}}}
 	a.Services[1].Port, a.Services[1].CPU, a.Services[1].Memory, a.Services[1].DesiredCount = 9000, 1024, 4096, 1
 	a.Services = append(a.Services, Service{Name: "gamma", Path: "/gamma", Priority: 30, Image: repository + "@" + digest})
+	gamma := &a.Services[2]
+	gamma.Port, gamma.User, gamma.WritableFolders, gamma.HealthCommand = 8081, "101:101", []string{"/tmp", "/var/cache/nginx"}, []string{"CMD-SHELL", "wget -qO- localhost:8081"}
 	return a
 }
 

@@ -1,10 +1,10 @@
 package producer
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
@@ -12,18 +12,19 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"private-api/internal/buildcontext"
+	"private-api/internal/policy"
 )
 
 // image is what a service runs.
 type image struct {
-	reference    pulumi.StringOutput      // repository@sha256:...
-	digest       pulumi.StringOutput      // sha256:...
-	repositories pulumi.StringArrayOutput // ARNs of what tasks pull from
+	reference  pulumi.StringOutput // repository@sha256:...
+	digest     pulumi.StringOutput // sha256:...
+	repository pulumi.StringOutput // ARN of the service's own
 }
 
 // newRegistry logs in to the account's ECR; it returns nil if nothing is built.
 func newRegistry(ctx *pulumi.Context, args *Args, opts ...pulumi.InvokeOption) (docker.RegistryPtrInput, error) {
-	if !slices.ContainsFunc(args.Services, func(s Service) bool { return s.Image == "" }) {
+	if !args.Builds() {
 		return nil, nil
 	}
 	token, err := ecr.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenArgs{}, opts...)
@@ -37,13 +38,12 @@ func newRegistry(ctx *pulumi.Context, args *Args, opts ...pulumi.InvokeOption) (
 	}, nil
 }
 
-// lifecyclePolicy drops images that lost their tag, and keeps enough others to go back to.
+// lifecyclePolicy lets nothing expire by age, nor because its tag went to another image: a service may run either for
+// years. It counts each push as up to three images (an index, the image, its attestation), so that the image that runs
+// survives 32 pushes after it, and so does the one that ECS would roll back to, which ran before.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
-const lifecyclePolicy = `{"rules":[` +
-	`{"rulePriority":1,"description":"untagged images go after 14 days",` +
-	`"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}},` +
-	`{"rulePriority":2,"description":"the latest 30 images stay",` +
-	`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":30},"action":{"type":"expire"}}]}`
+const lifecyclePolicy = `{"rules":[{"rulePriority":1,"description":"the latest 100 images stay",` +
+	`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":100},"action":{"type":"expire"}}]}`
 
 // newImage makes the service's repository and, unless the service names an image, builds and pushes one. The repository
 // is there in any case: a named image may well be an earlier one of it.
@@ -62,17 +62,11 @@ func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.Res
 	if _, err := ecr.NewLifecyclePolicy(ctx, d.logical, &ecr.LifecyclePolicyArgs{Repository: repository.Name, Policy: pulumi.String(lifecyclePolicy)}, opts...); err != nil {
 		return nil, fmt.Errorf("creating lifecycle policy: %w", err)
 	}
-	repositories := pulumi.StringArray{repository.Arn}
+	made := &image{repository: repository.Arn}
 	if d.Image != "" {
-		if arn, ok := repositoryArn(d.Image); ok {
-			repositories = append(repositories, pulumi.String(arn))
-		}
-		_, digest, _ := strings.Cut(d.Image, "@")
-		return &image{
-			reference:    pulumi.String(d.Image).ToStringOutput(),
-			digest:       pulumi.String(digest).ToStringOutput(),
-			repositories: repositories.ToStringArrayOutput(),
-		}, nil
+		name, digest, _ := parseImage(d.Image)
+		made.reference, made.digest = pulumi.String(name+"@"+digest).ToStringOutput(), pulumi.String(digest).ToStringOutput()
+		return made, nil
 	}
 
 	platform := "linux/arm64"
@@ -88,6 +82,8 @@ func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.Res
 	if err := files.Stage(filepath.Join(in.Root, staged)); err != nil {
 		return nil, fmt.Errorf("staging build context: %w", err)
 	}
+	// Deleting an image does nothing, but asks the Docker engine first. Without one, it would stop the destruction of a
+	// stack halfway.
 	built, err := docker.NewImage(ctx, d.logical, &docker.ImageArgs{
 		// A tag that did not follow the content could leave an old digest in the state.
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, files.Hash(platform)[:20]),
@@ -98,37 +94,78 @@ func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.Res
 			Platform:   pulumi.String(platform),
 		},
 		Registry: in.registry,
-	}, opts...)
+	}, append(opts, pulumi.RetainOnDelete(true))...)
 	if err != nil {
 		return nil, fmt.Errorf("building image: %w", err)
 	}
-	digest := built.RepoDigest.ApplyT(func(reference string) string {
-		_, digest, _ := strings.Cut(reference, "@")
-		return digest
-	}).(pulumi.StringOutput)
-	return &image{
-		// Not RepoDigest itself: an engine that pushed the same image for two stacks knows both names, and reports either.
-		reference:    pulumi.Sprintf("%s@%s", repository.RepositoryUrl, digest),
-		digest:       digest,
-		repositories: repositories.ToStringArrayOutput(),
-	}, nil
+	made.digest = built.RepoDigest.ApplyT(func(reference string) (string, error) { return pushedDigest(d.Name, reference) }).(pulumi.StringOutput)
+	// Not RepoDigest itself: an engine that pushed the same image for two stacks knows both names, and reports either.
+	made.reference = pulumi.Sprintf("%s@%s", repository.RepositoryUrl, made.digest)
+	return made, nil
 }
 
-// ecrImage matches an image in a private ECR repository: account, region, repository.
-var ecrImage = regexp.MustCompile(`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^@]+)@`)
+var wholeDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// repositoryArn is the ARN of the repository that an image is in, where that is a private one of ECR.
-func repositoryArn(image string) (string, bool) {
-	m := ecrImage.FindStringSubmatch(image)
+// pushedDigest is the digest in what the Docker plugin reports of a pushed image.
+func pushedDigest(service, reported string) (string, error) {
+	_, digest, _ := strings.Cut(reported, "@")
+	if !wholeDigest.MatchString(digest) {
+		return "", fmt.Errorf("service %[1]s: the Docker engine pushed the image, but reports %[2]q in place of its digest. The engine is probably Podman, "+
+			"or one that has lost the digest since: use Docker 27.5 or newer, or remove the image from the engine, and run the update again. "+
+			"Setting services.%[1]s.image, to run an image that exists already, needs no engine", service, reported)
+	}
+	return digest, nil
+}
+
+// imageReference matches an image by digest, as Docker writes it, with its name and its digest. A tag before the digest
+// says nothing. ECS takes one or the other.
+// Sources: https://github.com/distribution/reference/blob/main/reference.go,
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+var imageReference = regexp.MustCompile(`^((?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?/)?[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*)(?::\w[\w.-]{0,127})?@(sha256:[0-9a-f]{64})$`)
+
+// ecrRepository is one in a private registry of ECR.
+type ecrRepository struct {
+	account, region, name string
+	hasEndpoint           bool // at an address that an interface endpoint serves: not a FIPS one, not one with IPv6
+}
+
+// Addresses of private registries.
+// Sources: https://docs.aws.amazon.com/general/latest/gr/ecr.html,
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
+var (
+	registryHost  = regexp.MustCompile(`^(\d{12})\.(dkr\.ecr|dkr-ecr)(-fips)?\.([a-z0-9-]+)\.([a-z0-9.-]+)$`)
+	likeARegistry = regexp.MustCompile(`(^|\.)dkr[.-]ecr|\.amazonaws\.`) // not public.ecr.aws, which asks for no credentials
+)
+
+// findRepository returns the ECR repository that an image is in, nil if it is not in a private registry of ECR. For an
+// address that only looks like one, the error says what is allowed.
+func findRepository(image string) (*ecrRepository, error) {
+	name, _, _ := parseImage(image)
+	host, path, _ := strings.Cut(name, "/")
+	m := registryHost.FindStringSubmatch(host)
+	if m == nil || path == "" {
+		if likeARegistry.MatchString(host) {
+			return nil, errors.New("ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY@sha256:DIGEST, where the image is in ECR")
+		}
+		return nil, nil
+	}
+	partition := policy.PartitionOf(m[4])
+	suffix := map[string]string{"dkr.ecr": partition.Suffix, "dkr-ecr": "on." + partition.DualStack}[m[2]]
+	if m[5] != suffix {
+		return nil, fmt.Errorf("an address that ends in .%s, as those of ECR in region %s do", suffix, m[4])
+	}
+	return &ecrRepository{account: m[1], region: m[4], name: path, hasEndpoint: m[2] == "dkr.ecr" && m[3] == ""}, nil
+}
+
+func (r *ecrRepository) arn() string {
+	return policy.PartitionOf(r.region).ARN("ecr", r.region, r.account, "repository/"+r.name)
+}
+
+// parseImage splits an image into its name, without a tag, and its digest.
+func parseImage(image string) (name, digest string, ok bool) {
+	m := imageReference.FindStringSubmatch(image)
 	if m == nil {
-		return "", false
+		return "", "", false
 	}
-	partition := "aws"
-	switch {
-	case strings.HasPrefix(m[2], "cn-"):
-		partition = "aws-cn"
-	case strings.HasPrefix(m[2], "us-gov-"):
-		partition = "aws-us-gov"
-	}
-	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", partition, m[2], m[1], m[3]), true
+	return m[1], m[2], true
 }

@@ -10,6 +10,7 @@ import (
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"private-api/internal/policy"
 	"private-api/internal/securitygroup"
 )
 
@@ -83,9 +84,16 @@ func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, o
 	net.endpoints = group
 	for _, service := range endpointServices(args.Services) {
 		logical := name + "-" + strings.ReplaceAll(service, ".", "-")
+		// ECR's are named after the partition, the others after AWS's first one.
+		// Source: https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/aws-ec2/lib/vpc-endpoint.ts
+		owner := []string{"com", "amazonaws"}
+		if strings.HasPrefix(service, "ecr.") {
+			owner = strings.Split(policy.PartitionOf(args.Region).Suffix, ".")
+			slices.Reverse(owner)
+		}
 		e, err := ec2.NewVpcEndpoint(ctx, logical, &ec2.VpcEndpointArgs{
 			VpcId:             net.VpcId,
-			ServiceName:       pulumi.Sprintf("com.amazonaws.%s.%s", args.Region, service),
+			ServiceName:       pulumi.Sprintf("%s.%s.%s", strings.Join(owner, "."), args.Region, service),
 			VpcEndpointType:   pulumi.String("Interface"),
 			PrivateDnsEnabled: pulumi.Bool(true),
 			SubnetIds:         net.PrivateSubnetIds,
@@ -104,8 +112,8 @@ func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, o
 func endpointServices(services []Service) []string {
 	all, stores := []string{"ecr.api", "ecr.dkr", "logs"}, map[string]bool{}
 	for _, s := range services {
-		for _, arn := range s.Secrets {
-			stores[secretStore(arn)] = true
+		for _, value := range s.Secrets {
+			stores[findSecret(value).store] = true
 		}
 	}
 	return append(all, slices.Sorted(maps.Keys(stores))...)

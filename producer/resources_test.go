@@ -95,7 +95,7 @@ func TestSecurityGroups(t *testing.T) {
 		path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 8080),
 		[]string{"out alpha -> 0.0.0.0/0 tcp 443", "out beta -> 0.0.0.0/0 tcp 443"},
 	))
-	want := slices.Concat(path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 9000), path("alb", "gamma", 8080), path("beta", "alpha", 8080))
+	want := slices.Concat(path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 9000), path("alb", "gamma", 8081), path("beta", "alpha", 8080))
 	for _, service := range []string{"alpha", "beta", "gamma"} {
 		want = slices.Concat(want, path(service, "endpoints", 443), []string{"out " + service + " -> producer-s3 (prefix list) tcp 443"})
 	}
@@ -137,11 +137,12 @@ func TestRoles(t *testing.T) {
 			"logs:CreateLogStream " + logs, "logs:PutLogEvents " + logs,
 		}, more...)
 	}
+	const gamma = "arn:aws:ecr:us-west-2:123456789012:repository/team/gamma"
 	want := map[string][]string{
-		"producer-alpha-execution": execution("alpha", "", "secretsmanager:GetSecretValue "+secretARN, "ssm:GetParameters "+parameterARN),
+		"producer-alpha-execution": execution("alpha", "", "secretsmanager:GetSecretValue "+secretARN+" "+secretARN+"-??????", "kms:Decrypt "+keyARN, "ssm:GetParameters "+parameterARN, "kms:Decrypt "+keyARN),
 		"producer-alpha-task":      {"s3:GetObject arn:aws:s3:::covers/*"},
 		"producer-beta-execution":  execution("beta", ""),
-		"producer-gamma-execution": execution("gamma", " arn:aws:ecr:us-west-2:123456789012:repository/team/gamma"),
+		"producer-gamma-execution": execution("gamma", " "+gamma, "ecr:BatchImportUpstreamImage "+gamma, "ecr:CreateRepository "+gamma),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("policies:\n%v\nwant\n%v", got, want)
@@ -249,13 +250,16 @@ func TestControls(t *testing.T) {
 		}
 	})
 	t.Run("ECS.4 ECS.5 ECS.8 ECS.9 ECS.20 CT.ECS.PR.7", func(t *testing.T) {
-		for _, task := range deploy(t, everythingOn(t)).All("ecs.TaskDefinition") {
+		for _, task := range append(r.All("ecs.TaskDefinition"), deploy(t, everythingOn(t)).All("ecs.TaskDefinition")...) {
 			var containers []containerDefinition
 			if err := json.Unmarshal([]byte(task.Input("containerDefinitions").(string)), &containers); err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range containers {
-				if c.Privileged || !c.ReadonlyRootFilesystem || c.User != "65532:65532" || c.Memory == 0 || c.LogConfiguration.LogDriver != "awslogs" || !slices.Equal(c.LinuxParameters.Capabilities.Drop, []string{"ALL"}) {
+				if log := c.LogConfiguration.Options; log["mode"] != "non-blocking" || log["max-buffer-size"] == "" {
+					t.Errorf("%s: the log can stop the service: %v", task, log)
+				}
+				if c.Privileged || !c.ReadonlyRootFilesystem || rootUser.MatchString(c.User) || c.User == "" || c.Memory == 0 || c.LogConfiguration.LogDriver != "awslogs" || !slices.Equal(c.LinuxParameters.Capabilities.Drop, []string{"ALL"}) {
 					t.Errorf("%s: container %+v", task, c)
 				}
 				for _, v := range c.Environment {
@@ -304,7 +308,7 @@ func TestRolledBackDeploymentFailsTheUpdate(t *testing.T) {
 }
 
 func TestTimeoutOfADeployment(t *testing.T) {
-	want := map[string]string{"create": "10m", "update": "10m"}
+	want := map[string]string{"create": "10m", "update": "10m", "delete": "20m"}
 	if got := deploy(t, twoServices(t)).Get(t, "ecs.Service producer-alpha").CustomTimeouts; !maps.Equal(got, want) {
 		t.Errorf("the wait for a deployment is bounded by %v, want %v", got, want)
 	}

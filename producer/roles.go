@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,8 +20,8 @@ type roles struct {
 	policies        []pulumi.Resource // without these the roles may do nothing
 }
 
-func newRoles(ctx *pulumi.Context, d *deployment, account string, logs *cloudwatch.LogGroup, opts ...pulumi.ResourceOption) (*roles, error) {
-	trust, err := policy.Trust("ecs-tasks.amazonaws.com", account)
+func newRoles(ctx *pulumi.Context, d *deployment, in *shared, logs *cloudwatch.LogGroup, opts ...pulumi.ResourceOption) (*roles, error) {
+	trust, err := policy.Trust("ecs-tasks.amazonaws.com", in.account)
 	if err != nil {
 		return nil, err
 	}
@@ -31,8 +32,8 @@ func newRoles(ctx *pulumi.Context, d *deployment, account string, logs *cloudwat
 	if r.task, err = newRole(ctx, d.logical+"-task", "service "+d.Name+" at work", trust, opts...); err != nil {
 		return nil, err
 	}
-	execution := pulumi.All(d.image.repositories, logs.Arn).ApplyT(func(v []any) (string, error) {
-		return policy.JSON(executionPolicy(v[0].([]string), v[1].(string), d.Secrets)...)
+	execution := pulumi.All(d.image.repository, logs.Arn).ApplyT(func(v []any) (string, error) {
+		return policy.JSON(executionPolicy(&d.Service, in.Region, in.account, v[0].(string), v[1].(string))...)
 	}).(pulumi.StringOutput)
 	if err := r.attach(ctx, d.logical+"-execution", r.execution, execution, opts...); err != nil {
 		return nil, err
@@ -64,9 +65,13 @@ func (r *roles) attach(ctx *pulumi.Context, name string, role *iam.Role, documen
 	return nil
 }
 
-// executionPolicy is what it takes to start a task of one service: pull from its repositories, write to its log group,
-// read its secrets.
-func executionPolicy(repositories []string, logGroup string, secrets map[string]string) []policy.Statement {
+// executionPolicy is what it takes to start a task of one service: pull its image, write to its log group, read its
+// secrets. A named image may be an earlier one of the service's own repository.
+func executionPolicy(s *Service, region, account, repository, logGroup string) []policy.Statement {
+	repositories := []string{repository}
+	if named, _ := findRepository(s.Image); named != nil {
+		repositories = append(repositories, named.arn())
+	}
 	statements := []policy.Statement{{
 		Sid: "Login", Action: []string{"ecr:GetAuthorizationToken"},
 		Resource: []string{"*"}, // AWS knows no narrower resource for this action
@@ -77,40 +82,83 @@ func executionPolicy(repositories []string, logGroup string, secrets map[string]
 		Sid: "Log", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"},
 		Resource: []string{strings.TrimSuffix(logGroup, ":*") + ":*"},
 	}}
+	if len(repositories) > 1 {
+		// The repository may be a pull-through cache that does not have the image yet, or does not exist yet. Else these
+		// two do nothing.
+		// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+		statements = append(statements, policy.Statement{Sid: "PullThrough", Action: []string{"ecr:BatchImportUpstreamImage", "ecr:CreateRepository"}, Resource: repositories[1:]})
+	}
 	for _, store := range []struct{ name, sid, action string }{
 		{"secretsmanager", "Secrets", "secretsmanager:GetSecretValue"},
 		{"ssm", "Parameters", "ssm:GetParameters"},
 	} {
 		var arns []string
-		for _, arn := range secrets {
-			if secretStore(arn) == store.name {
-				arns = append(arns, secretResource(arn))
+		for _, value := range s.Secrets {
+			if found := findSecret(value); found != nil && found.store == store.name {
+				arns = append(arns, found.resources(region, account)...)
 			}
 		}
-		if len(arns) > 0 {
-			slices.Sort(arns)
-			statements = append(statements, policy.Statement{Sid: store.sid, Action: []string{store.action}, Resource: slices.Compact(arns)})
+		if len(arns) == 0 {
+			continue
+		}
+		slices.Sort(arns)
+		statements = append(statements, policy.Statement{Sid: store.sid, Action: []string{store.action}, Resource: slices.Compact(arns)})
+		if s.KmsKey != "" {
+			// Only for what the store decrypts on the task's behalf.
+			// Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+			keyRegion := strings.Split(s.KmsKey, ":")[3]
+			statements = append(statements, policy.Statement{
+				Sid: store.sid + "Key", Action: []string{"kms:Decrypt"}, Resource: []string{s.KmsKey},
+				Condition: map[string]map[string]string{"StringEquals": {"kms:ViaService": store.name + "." + keyRegion + "." + policy.PartitionOf(keyRegion).Suffix}},
+			})
 		}
 	}
 	return statements
 }
 
-// secretStore is the AWS service of a secret's ARN: ssm or secretsmanager.
-func secretStore(arn string) string {
-	if parts := strings.SplitN(arn, ":", 4); len(parts) == 4 {
-		return parts[2]
-	}
-	return ""
+// The forms in which ECS takes a secret: the ARN of a secret in Secrets Manager, with or without a JSON key, version
+// stage and version id behind it; the ARN of a parameter in Parameter Store, or its name. Names that begin with aws or
+// ssm are AWS's own.
+// Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html,
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-ssm-paramstore.html,
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+var (
+	secretArn     = regexp.MustCompile(`^(arn:(aws[a-z-]*):(secretsmanager):([a-z0-9-]+):\d{12}:secret:[\w/+=.@!-]+)(?::[^:]*:[^:]*:[^:]*)?$`)
+	parameterArn  = regexp.MustCompile(`^(arn:(aws[a-z-]*):(ssm):([a-z0-9-]+):\d{12}:parameter/[\w./-]+)$`)
+	parameterName = regexp.MustCompile(`^/?[\w.-]+(/[\w.-]+)*$`)
+	ownParameter  = regexp.MustCompile(`^(?i)/?(aws|ssm)`)
+)
+
+// storedSecret is a secret as the settings name it.
+type storedSecret struct {
+	store             string // secretsmanager or ssm
+	arn               bool   // else the name of a parameter
+	partition, region string // of an ARN
+	name              string // the ARN, without what ECS allows behind it and IAM does not; or the name
 }
 
-// secretResource drops what ECS allows behind the ARN of a Secrets Manager secret (JSON key, version stage, version id)
-// and IAM does not.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
-func secretResource(arn string) string {
-	const arnParts = 7 // arn:partition:secretsmanager:region:account:secret:name
-	parts := strings.Split(arn, ":")
-	if secretStore(arn) == "secretsmanager" && len(parts) > arnParts {
-		parts = parts[:arnParts]
+// findSecret returns nil if the value is none of the forms.
+func findSecret(value string) *storedSecret {
+	for _, form := range []*regexp.Regexp{secretArn, parameterArn} {
+		if m := form.FindStringSubmatch(value); m != nil {
+			return &storedSecret{store: m[3], arn: true, partition: m[2], region: m[4], name: m[1]}
+		}
 	}
-	return strings.Join(parts, ":")
+	if parameterName.MatchString(value) && !ownParameter.MatchString(value) {
+		return &storedSecret{store: "ssm", name: value}
+	}
+	return nil
+}
+
+// resources are the secret's ARNs for a policy. Secrets Manager adds a hyphen and six characters to the name of a
+// secret, and finds it without them too. As a name may end like that itself, the ARN does not tell whether they are there.
+// Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
+func (s *storedSecret) resources(region, account string) []string {
+	switch {
+	case !s.arn:
+		return []string{policy.PartitionOf(region).ARN("ssm", region, account, "parameter/"+strings.TrimPrefix(s.name, "/"))}
+	case s.store == "secretsmanager":
+		return []string{s.name, s.name + "-??????"}
+	}
+	return []string{s.name}
 }

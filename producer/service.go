@@ -16,8 +16,17 @@ import (
 	"private-api/internal/securitygroup"
 )
 
-// defaultPort is what a container listens on.
-const defaultPort = 8080
+// Defaults of a service.
+const (
+	defaultPort = 8080
+	defaultUser = "65532:65532" // no name, no rights, no home
+)
+
+// How many health checks in a row the load balancer needs to send a task requests, or to send it no more.
+const (
+	healthyChecks   = 2
+	unhealthyChecks = 2
+)
 
 // shared is what all services of a producer use.
 type shared struct {
@@ -79,6 +88,10 @@ func withDefaults(s Service, args *Args) Service {
 	s.CPU = cmp.Or(s.CPU, args.CPU)
 	s.Memory = cmp.Or(s.Memory, args.Memory)
 	s.DesiredCount = cmp.Or(s.DesiredCount, args.DesiredCount)
+	s.User = cmp.Or(s.User, defaultUser)
+	if s.Image == "" && len(s.HealthCommand) == 0 {
+		s.HealthCommand = []string{"CMD", "/service", "-health"} // as in apps/Dockerfile
+	}
 	return s
 }
 
@@ -106,13 +119,13 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 		return err
 	}
 	logs, err := cloudwatch.NewLogGroup(ctx, d.logical, &cloudwatch.LogGroupArgs{
-		Name:            pulumi.Sprintf("/ecs/%s-%s/%s", ctx.Project(), ctx.Stack(), d.Name),
+		NamePrefix:      pulumi.Sprintf("/ecs/%s-%s/%s-", ctx.Project(), ctx.Stack(), d.Name),
 		RetentionInDays: pulumi.Int(in.LogRetentionDays),
 	}, parent)
 	if err != nil {
 		return fmt.Errorf("creating log group: %w", err)
 	}
-	roles, err := newRoles(ctx, d, in.account, logs, parent)
+	roles, err := newRoles(ctx, d, in, logs, parent)
 	if err != nil {
 		return err
 	}
@@ -167,8 +180,8 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 			Matcher:            pulumi.String("200"),
 			Interval:           pulumi.Int(in.HealthCheckInterval),
 			Timeout:            pulumi.Int(in.HealthCheckTimeout),
-			HealthyThreshold:   pulumi.Int(2),
-			UnhealthyThreshold: pulumi.Int(2),
+			HealthyThreshold:   pulumi.Int(healthyChecks),
+			UnhealthyThreshold: pulumi.Int(unhealthyChecks),
 		},
 	}, opts...)
 	if err != nil {
@@ -195,6 +208,8 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		return nil, err
 	}
 	wait := fmt.Sprintf("%dm", in.DeploymentTimeout)
+	// Tasks stop no slower when the service is deleted; the provider's own limit is 20 minutes.
+	waitForDeletion := fmt.Sprintf("%dm", max(20, in.DeploymentTimeout))
 	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
 		Cluster:                    in.cluster.Arn,
 		TaskDefinition:             task.Arn,
@@ -215,14 +230,14 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
 		DeploymentMinimumHealthyPercent: pulumi.Int(100),
 		DeploymentMaximumPercent:        pulumi.Int(200),
-		HealthCheckGracePeriodSeconds:   pulumi.Int(in.HealthCheckInterval * 2),
+		HealthCheckGracePeriodSeconds:   pulumi.Int(in.HealthCheckInterval * healthyChecks),
 		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
 		PropagateTags:                   pulumi.String("SERVICE"),
 		EnableEcsManagedTags:            pulumi.Bool(true),
 		WaitForSteadyState:              pulumi.Bool(in.WaitForSteadyState),
 	}, append(opts,
 		pulumi.DependsOn(d.before),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait}),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: waitForDeletion}),
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: onError}),
 	)...)
 	if err != nil {

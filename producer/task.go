@@ -14,9 +14,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// user is who the containers run as: no name, no rights, no home.
-const user = "65532:65532"
-
 // The JSON of a container definition, in the names of the ECS API.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 type (
@@ -26,6 +23,7 @@ type (
 		Essential              bool             `json:"essential"`
 		Memory                 int              `json:"memory"` // MiB
 		PortMappings           []portMapping    `json:"portMappings"`
+		MountPoints            []mountPoint     `json:"mountPoints,omitempty"`
 		Environment            []variable       `json:"environment"`
 		Secrets                []secret         `json:"secrets,omitempty"`
 		User                   string           `json:"user"`
@@ -33,13 +31,18 @@ type (
 		ReadonlyRootFilesystem bool             `json:"readonlyRootFilesystem"`
 		LinuxParameters        linuxParameters  `json:"linuxParameters"`
 		StopTimeout            int              `json:"stopTimeout"` // seconds
-		HealthCheck            containerHealth  `json:"healthCheck"`
+		HealthCheck            *containerHealth `json:"healthCheck,omitempty"`
 		LogConfiguration       logConfiguration `json:"logConfiguration"`
 	}
 	portMapping struct {
 		ContainerPort int    `json:"containerPort"`
 		HostPort      int    `json:"hostPort"`
 		Protocol      string `json:"protocol"`
+	}
+	mountPoint struct {
+		SourceVolume  string `json:"sourceVolume"`
+		ContainerPath string `json:"containerPath"`
+		ReadOnly      bool   `json:"readOnly"`
 	}
 	variable struct {
 		Name  string `json:"name"`
@@ -92,15 +95,29 @@ func containerDefinitions(s *Service, args *Args, image, logGroup string) (strin
 		PortMappings: []portMapping{{s.Port, s.Port, "tcp"}},
 		Environment:  sorted(environment, func(name, value string) variable { return variable{name, value} }),
 		Secrets:      sorted(s.Secrets, func(name, arn string) secret { return secret{name, arn} }),
-		User:         user, ReadonlyRootFilesystem: true,
-		LinuxParameters:  linuxParameters{capabilities{Drop: []string{"ALL"}}},
-		StopTimeout:      args.StopTimeout,
-		HealthCheck:      containerHealth{Command: []string{"CMD", "/service", "-health"}, Interval: 10, Timeout: 5, Retries: 3, StartPeriod: 5},
-		LogConfiguration: logConfiguration{"awslogs", map[string]string{"awslogs-group": logGroup, "awslogs-region": args.Region, "awslogs-stream-prefix": s.Name}},
+		User:         s.User, ReadonlyRootFilesystem: true,
+		LinuxParameters: linuxParameters{capabilities{Drop: []string{"ALL"}}},
+		StopTimeout:     args.StopTimeout,
+		LogConfiguration: logConfiguration{"awslogs", map[string]string{
+			"awslogs-group": logGroup, "awslogs-region": args.Region, "awslogs-stream-prefix": s.Name,
+			// Lines that CloudWatch does not take in time are lost, instead of stopping the service. An account may
+			// have another default: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+			"mode": "non-blocking", "max-buffer-size": "10m",
+		}},
+	}
+	if len(s.HealthCommand) > 0 {
+		c.HealthCheck = &containerHealth{Command: s.HealthCommand, Interval: 10, Timeout: 5, Retries: 3, StartPeriod: 5}
+	}
+	for i, folder := range s.WritableFolders {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: volumeName(i), ContainerPath: folder})
 	}
 	b, err := json.Marshal([]containerDefinition{c})
 	return string(b), err
 }
+
+// volumeName names the volume of a writable folder. It is a part of the task's own storage, and goes with the task.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+func volumeName(folder int) string { return fmt.Sprintf("writable-%d", folder+1) }
 
 // sorted lists a map by name, so that the same settings give the same definition.
 func sorted[T any](m map[string]string, entry func(name, value string) T) (all []T) {
@@ -114,8 +131,8 @@ func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, logs *clo
 	definitions := pulumi.All(d.image.reference, logs.Name).ApplyT(func(v []any) (string, error) {
 		return containerDefinitions(&d.Service, in.Args, v[0].(string), v[1].(string))
 	}).(pulumi.StringOutput)
-	task, err := ecs.NewTaskDefinition(ctx, d.logical, &ecs.TaskDefinitionArgs{
-		Family:                  pulumi.Sprintf("%s-%s-%s", ctx.Project(), ctx.Stack(), d.Name),
+	args := &ecs.TaskDefinitionArgs{
+		Family:                  pulumi.Sprintf("%s-%s", in.cluster.Name, d.Name), // of this stack alone, as the cluster's name
 		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
 		NetworkMode:             pulumi.String("awsvpc"),
 		Cpu:                     pulumi.String(strconv.Itoa(d.CPU)),
@@ -127,7 +144,15 @@ func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, logs *clo
 		ExecutionRoleArn:     roles.execution.Arn,
 		TaskRoleArn:          roles.task.Arn,
 		ContainerDefinitions: definitions,
-	}, opts...)
+	}
+	if len(d.WritableFolders) > 0 {
+		var volumes ecs.TaskDefinitionVolumeArray
+		for i := range d.WritableFolders {
+			volumes = append(volumes, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(volumeName(i))})
+		}
+		args.Volumes = volumes
+	}
+	task, err := ecs.NewTaskDefinition(ctx, d.logical, args, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("creating task definition: %w", err)
 	}

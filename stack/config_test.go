@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -142,7 +143,7 @@ func TestSettings(t *testing.T) {
 		added, removed []string
 	}{
 		{key: "producerVpcCidr", value: "10.4.0.0/16", changed: []string{"ec2.Subnet producer-private-1 cidrBlock", "ec2.Subnet producer-private-2 cidrBlock", "ec2.Subnet producer-public-1 cidrBlock", "ec2.Subnet producer-public-2 cidrBlock", "awsx.Vpc producer cidrBlock", "ec2.Vpc producer cidrBlock"}},
-		{key: "spot", value: "true", changed: append([]string{"ecs.ClusterCapacityProviders producer defaultCapacityProviderStrategies"}, perService("ecs.Service producer-%s capacityProviderStrategies")...)},
+		{key: "spot", value: "true", with: map[string]string{"healthCheckIntervalSeconds": "10", "drainSeconds": "25"}, changed: append([]string{"ecs.ClusterCapacityProviders producer defaultCapacityProviderStrategies"}, perService("ecs.Service producer-%s capacityProviderStrategies")...)},
 		{key: "architecture", value: "x86_64", changed: slices.Concat(perService("docker.Image producer-%s build"), perService("ecs.TaskDefinition producer-%s runtimePlatform"), perService("ecs.TaskDefinition producer-%s containerDefinitions"))},
 		{key: "cpu", value: "512", with: map[string]string{"memory": "1024"}, changed: perService("ecs.TaskDefinition producer-%s cpu")},
 		{key: "memory", value: "1024", changed: slices.Concat(perService("ecs.TaskDefinition producer-%s containerDefinitions"), perService("ecs.TaskDefinition producer-%s memory"))},
@@ -150,6 +151,13 @@ func TestSettings(t *testing.T) {
 		{key: "services", value: `{"beta":{"cpu":512,"memory":1024,"desiredCount":1}}`, changed: []string{"ecs.Service producer-beta desiredCount", "ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta cpu", "ecs.TaskDefinition producer-beta memory"}},
 		{key: "services", value: `{"beta":{"environment":{"MODE":"quiet"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
 		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"arn:aws:ssm:us-west-2:123456789012:parameter/token"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}},
+		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"token"},"kmsKey":"arn:aws:kms:us-west-2:123456789012:key/1"}}`, with: map[string]string{"services": `{"beta":{"secrets":{"TOKEN":"token"}}}`}, changed: []string{"iam.RolePolicy producer-beta-execution policy"}},
+		{key: "services", value: `{"beta":{"user":"101:101"}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
+		{key: "services", value: `{"beta":{"writableFolders":["/tmp"]}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta volumes"}},
+		{key: "services", value: `{"beta":{"healthCommand":["CMD","/bin/true"]}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
+		{key: "services", value: `{"beta":{"port":9000}}`, changed: []string{"ecs.Service producer-beta loadBalancers", "ecs.TaskDefinition producer-beta containerDefinitions", "lb.TargetGroup producer-beta port",
+			"vpc.SecurityGroupEgressRule producer-alb-to-producer-beta fromPort", "vpc.SecurityGroupEgressRule producer-alb-to-producer-beta toPort",
+			"vpc.SecurityGroupIngressRule producer-alb-to-producer-beta fromPort", "vpc.SecurityGroupIngressRule producer-alb-to-producer-beta toPort"}},
 		{key: "services", value: `{"beta":{"image":"` + digest + `"}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}, removed: []string{"docker.Image producer-beta"}},
 		{key: "healthCheckIntervalSeconds", value: "20", changed: slices.Concat(perService("ecs.Service producer-%s healthCheckGracePeriodSeconds"), perService("lb.TargetGroup producer-%s healthCheck"))},
 		{key: "healthCheckTimeoutSeconds", value: "4", changed: perService("lb.TargetGroup producer-%s healthCheck")},
@@ -360,5 +368,23 @@ func TestUnknownSettingsAreRefused(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "other") {
 		t.Errorf("settings of others are none of ours: %v", err)
+	}
+}
+
+// Without a Docker engine, the program says so once, before it makes anything; it asks for none where nothing is built.
+func TestMissingDockerEngine(t *testing.T) {
+	asked := ""
+	p, r := fixture(t), &testkit.Recorder{}
+	p.DockerEngine = func(host string) error { asked += host; return errors.New("no engine") }
+	err := deployOn(r, p, map[string]string{"docker:host": "tcp://192.0.2.1:2375"})
+	if err == nil || strings.Count(err.Error(), "no engine") != 1 || asked != "tcp://192.0.2.1:2375" {
+		t.Errorf("asked %q, error %v", asked, err)
+	}
+	if len(r.All("pulumi:providers:aws"))+len(r.Invokes) > 0 || len(r.Resources) > 1 {
+		t.Errorf("made %q, asked %q", r.List(), r.Invokes)
+	}
+	image := `{"image":"registry.example.com/x@sha256:` + strings.Repeat("b", 64) + `"}`
+	if err := deployOn(&testkit.Recorder{}, p, map[string]string{"services": `{"alpha":` + image + `,"beta":` + image + `}`}); err != nil {
+		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"private-api/consumer"
 	"private-api/producer"
@@ -19,10 +20,14 @@ import (
 type Program struct {
 	Services []producer.Service // default: Services()
 	Root     string             // folder that holds apps/; default: the folder of Pulumi.yaml, else the working directory
+
+	DockerEngine func(host string) error // looks for the engine that builds images; nil: images need none
 }
 
 // Deploy is the program as `pulumi up` runs it.
-func Deploy(ctx *pulumi.Context) error { return Program{}.Deploy(ctx) }
+func Deploy(ctx *pulumi.Context) error {
+	return Program{DockerEngine: producer.DockerEngine}.Deploy(ctx)
+}
 
 // Names of the components, which begin the names of all their resources.
 const (
@@ -44,6 +49,12 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	c := newConfiguration(services, root)
 	if err := c.read(ctx).Err(); err != nil {
 		return fmt.Errorf("the configuration of stack %s was refused, and nothing was changed:\n%w", ctx.Stack(), err)
+	}
+	// The engine's own errors, one for each image, would come between those of resources that they interrupt.
+	if program.DockerEngine != nil && c.producer.Builds() {
+		if err := program.DockerEngine(config.Get(ctx, "docker:host")); err != nil {
+			return fmt.Errorf("the images cannot be built, and nothing was changed: %w", err)
+		}
 	}
 
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{

@@ -88,7 +88,7 @@ func outputs(of any) map[string]reflect.Type {
 // runs are configurations that together use every input of every type.
 var runs = []map[string]string{
 	{"egress": "nat", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
-	{"egress": "endpoints", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`},
+	{"egress": "endpoints", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`},
 }
 
 // record runs the program with each configuration.

@@ -32,9 +32,9 @@ var types = map[string]Type{
 	},
 	"aws:apigatewayv2/vpcLink:VpcLink": {id: "${hex6}", inputs: "name securityGroupIds! subnetIds!"},
 	"aws:cloudwatch/logGroup:LogGroup": {
-		id:      "$name",
-		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$name"},
-		inputs:  "name! retentionInDays",
+		id:      "$namePrefix${hex26}",
+		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
+		inputs:  "namePrefix! retentionInDays",
 	},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
@@ -97,7 +97,7 @@ var types = map[string]Type{
 		id:      "$family",
 		outputs: map[string]string{"arn": "arn:aws:ecs:$region:$account:task-definition/$family:$revision"},
 		inputs: "containerDefinitions! cpu! executionRoleArn! family! memory! networkMode! " +
-			"requiresCompatibilities! runtimePlatform! taskRoleArn!",
+			"requiresCompatibilities! runtimePlatform! taskRoleArn! volumes!",
 	},
 	"aws:iam/instanceProfile:InstanceProfile": {id: "$name", inputs: "name! role"},
 	"aws:iam/role:Role": {

@@ -210,10 +210,8 @@ func (c *cloud) apply(ctx context.Context, in request, id string, outputs resour
 	r := trace.Resource{Type: in.Token, ID: id, Name: in.urn.Name(), Outputs: trace.Values(outputs.Mappable())}
 	switch r.Type {
 	case fakeaws.Image:
-		image := r.Outputs.Object("build")
-		if err := c.runner.Build(ctx, tasks.NewImage(c.root, image), image.Text("contextDigest")); err != nil {
-			return err
-		}
+		image := r.Outputs.Object("build") // no request meets it, and the engine does not delete it
+		return c.runner.Build(ctx, tasks.NewImage(c.root, image), image.Text("contextDigest"))
 	case trace.ServiceType:
 		if err := c.runner.Deploy(ctx, id, r.Name, r.Outputs); err != nil {
 			return fmt.Errorf("service %s: %w", r.Name, err)
