@@ -35,7 +35,7 @@ var refusals = []refusal{
 	},
 	{name: "text for a number", set: settings{"desiredCount": "many"}, says: []string{"desiredCount", "must be of type 'integer'"}},
 	{name: "no such way out", set: settings{"egress": "nta"}, says: []string{"egress", "nta", "nat-per-zone", "endpoints"}},
-	{name: "no such service", set: settings{"services": map[string]any{"boook": map[string]any{"cpu": 512}}}, says: []string{"services", "boook", "book", "author"}},
+	{name: "no such service", set: settings{"services": map[string]any{"boook": map[string]any{"cpu": 512}}}, says: []string{project + ":services.boook", "services.book"}},
 	{name: "open production", set: settings{"production": true}, says: []string{"authorization", "allowUnauthenticated"}},
 	{name: "no such region", set: settings{"aws:region": "west"}, says: []string{"aws:region", "west", "us-west-2"}},
 	{name: "misspelt region", set: settings{"aws:region": "us-wset-2"}, says: []string{"us-wset-2"}},

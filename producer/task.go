@@ -115,7 +115,7 @@ func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, logs *clo
 		return containerDefinitions(&d.Service, in.Args, v[0].(string), v[1].(string))
 	}).(pulumi.StringOutput)
 	task, err := ecs.NewTaskDefinition(ctx, d.logical, &ecs.TaskDefinitionArgs{
-		Family:                  pulumi.Sprintf("%s-%s-%s", ctx.Project(), ctx.Stack(), d.Name),
+		Family:                  pulumi.String(family(ctx.Project(), ctx.Stack(), d.Name)),
 		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
 		NetworkMode:             pulumi.String("awsvpc"),
 		Cpu:                     pulumi.String(strconv.Itoa(d.CPU)),

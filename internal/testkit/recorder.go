@@ -74,6 +74,7 @@ func newOptions(rpc *pulumirpc.RegisterResourceRequest) Options {
 type Recorder struct {
 	Replace func(r *Resource, outputs resource.PropertyMap) // changes the outputs of a resource; nil: nothing does
 	Account fakeaws.Account                                 // default: fakeaws.Default
+	Secret  []string                                        // keys of the configuration that hold a secret
 
 	Resources []*Resource
 	Invokes   []string // token and provider
@@ -108,7 +109,7 @@ func (r *Recorder) RunStack(stack string, program pulumi.RunFunc, config map[str
 			})
 		}
 		return nil
-	}, pulumi.WithMocks("private-api", stack, r), func(info *pulumi.RunInfo) { info.Config = config })
+	}, pulumi.WithMocks("private-api", stack, r), func(info *pulumi.RunInfo) { info.Config, info.ConfigSecretKeys = config, r.Secret })
 }
 
 // Call answers a lookup.
