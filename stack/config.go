@@ -123,15 +123,21 @@ func unknownKeys(project string, keys []string) (p setting.Problems) {
 		if !found {
 			namespace, name = project, key
 		}
+		known, from := own, ""
+		switch namespace {
+		case project:
+		case "aws":
+			name, known, from = key, aws, "; the program makes its own provider, from "+strings.Join(aws, ", ")
+		default:
+			continue
+		}
 		switch top := topLevel(name); {
-		case namespace == "aws" && !slices.Contains(aws, key):
-			p.Unknown(key, aws)
-			p[len(p)-1].Text += "; the program makes its own provider, from " + strings.Join(aws, ", ")
-		case namespace != project || slices.Contains(own, name):
-		case slices.Contains(own, top):
+		case slices.Contains(known, name):
+		case slices.Contains(known, top):
 			p.Say(name, "no such setting; for a part of %s use pulumi config set --path, or -config '%s=JSON' of a local run", top, top)
 		default:
-			p.Unknown(name, own)
+			p.Unknown(name, known)
+			p[len(p)-1].Text += from
 		}
 	}
 	return p

@@ -369,6 +369,7 @@ func TestUnknownSettingsAreRefused(t *testing.T) {
 		"private-api:Tags":              "private-api:Tags: no such setting; the nearest is tags",
 		"private-api:region":            "private-api:region: no such setting; the nearest is",
 		"aws:secretKey":                 "aws:secretKey: no such setting; the nearest is",
+		"aws:assumeRole.roleArn":        "aws:assumeRole.roleArn: no such setting; for a part of aws:assumeRole use pulumi config set --path",
 		"aws:reigon":                    "aws:reigon: no such setting; the nearest is aws:region; the program makes its own provider, from aws:region, aws:profile, aws:assumeRole, aws:allowedAccountIds, aws:skipRegionValidation",
 	}
 	config := map[string]string{"private-api:cpu": "256", "other:key": "hunter2"}
