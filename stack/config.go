@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
@@ -82,13 +81,7 @@ func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problem
 	for _, key := range secret {
 		problems.Say(key, "holds a secret, which would be in the state in plain text; keep it in Secrets Manager or Parameter Store, and name its ARN in services.<name>.secrets")
 	}
-	problems = append(problems, unknownKeys(ctx.Project(), keys)...)
-	for what, name := range map[string]string{"project": ctx.Project(), "stack": ctx.Stack()} {
-		if tokens.ValidateProjectName(name) != nil { // Pulumi has the same rule for both, and a variable that turns it off
-			problems.Add("name of the "+what, name, "1 to 100 letters, digits, hyphens, underscores and dots, which names and tags on AWS are made from")
-		}
-	}
-	return problems
+	return append(problems, unknownKeys(ctx.Project(), keys)...)
 }
 
 // topLevel is the key that the configuration has for a setting or a part of one: services for services.book.cpu.

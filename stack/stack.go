@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"private-api/consumer"
@@ -45,6 +46,11 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		services = Services()
 	}
 	c := newConfiguration(services, root)
+	for what, name := range map[string]string{"project": ctx.Project(), "stack": ctx.Stack()} {
+		if tokens.ValidateProjectName(name) != nil { // Pulumi has the same rule for both, and a variable that turns it off
+			return fmt.Errorf("name of the %s: %q is not allowed: 1 to 100 letters, digits, hyphens, underscores and dots, as names and tags on AWS are made from it", what, name)
+		}
+	}
 	keys := program.Keys
 	if keys == nil {
 		keys = configuredKeys()
