@@ -79,7 +79,7 @@ func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problem
 	problems = append(problems, c.validate()...)
 	problems = slices.DeleteFunc(problems, func(p *setting.Problem) bool { return slices.Contains(secret, topLevel(p.Key)) })
 	for _, key := range secret {
-		problems.Say(key, "holds a secret, which would be in the state in plain text; keep it in Secrets Manager or Parameter Store, and name its ARN in services.<name>.secrets")
+		problems.Say(key, "holds a secret, which would be in the state in plain text; keep it in Secrets Manager or Parameter Store, and name its ARN in services.<name>.secrets, with pulumi config set --plaintext")
 	}
 	return append(problems, unknownKeys(ctx.Project(), keys)...)
 }
