@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"net/netip"
 	"net/url"
 	"regexp"
 
@@ -124,7 +123,7 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Object(s, "ssh", "Opens SSH to the bastion; needs both fields. Without it, Session Manager is the only way in", func(s *setting.Set) {
 		setting.Var(s, &a.Bastion.SSH.KeyName, "keyName", "", "Name of an EC2 key pair", "replaces the bastion")
 		setting.Var(s, &a.Bastion.SSH.Cidrs, "cidrs", nil, "IPv4 ranges that may open SSH", setting.InPlace,
-			setting.Each(setting.Must("different IPv4 ranges of /8 or smaller without host bits, such as 203.0.113.7/32; never the whole internet", isSSHRange)))
+			setting.Each(setting.Must("different IPv4 ranges of /8 or smaller without host bits, such as 203.0.113.7/32; never the whole internet, nor addresses that no machine has", isSSHRange)))
 	})
 }
 
@@ -136,8 +135,8 @@ func isHTTPS(text string) bool {
 }
 
 func isSSHRange(text string) bool {
-	prefix, err := netip.ParsePrefix(text)
-	return err == nil && prefix.Addr().Is4() && prefix == prefix.Masked() && prefix.Bits() >= widestSSH
+	_, ok := setting.Range(text, widestSSH, 32)
+	return ok
 }
 
 // Validate returns what is wrong with the settings; nil if they are valid. What comes from the producer or is looked up

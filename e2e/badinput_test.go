@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -35,11 +36,16 @@ var refusals = []refusal{
 	},
 	{name: "text for a number", set: settings{"desiredCount": "many"}, says: []string{"desiredCount", "must be of type 'integer'"}},
 	{name: "no such way out", set: settings{"egress": "nta"}, says: []string{"egress", "nta", "nat-per-zone", "endpoints"}},
-	{name: "no such service", set: settings{"services": map[string]any{"boook": map[string]any{"cpu": 512}}}, says: []string{"services", "boook", "book", "author"}},
+	{name: "no such service", set: settings{"services": map[string]any{"boook": map[string]any{"cpu": 512}}}, says: []string{project + ":services.boook", "services.book"}},
 	{name: "open production", set: settings{"production": true}, says: []string{"authorization", "allowUnauthenticated"}},
 	{name: "no such region", set: settings{"aws:region": "west"}, says: []string{"aws:region", "west", "us-west-2"}},
 	{name: "misspelt region", set: settings{"aws:region": "us-wset-2"}, says: []string{"us-wset-2"}},
 	{name: "other account", set: settings{"aws:allowedAccountIds": []string{"999999999999"}}, says: []string{"123456789012", "not allowed"}, asks: true},
+	{name: "zone without VPC links", set: settings{"aws:region": "eu-west-3", "availabilityZones": []string{"eu-west-3a", "eu-west-3b"}},
+		says: []string{project + ":availabilityZones", "eu-west-3b", "eu-west-3a, eu-west-3c"}, asks: true},
+	{name: "zone that is not there", set: settings{"availabilityZones": []string{region + "a", region + "x"}}, says: []string{"availabilityZones", region + "x"}, asks: true},
+	{name: "range that no VPC may have", set: settings{"producerVpcCidr": "127.0.0.0/16"}, says: []string{"producerVpcCidr", "127.0.0.0/16"}},
+	{name: "no role", set: settings{"aws:assumeRole": map[string]any{"roleArn": "deploy"}}, says: []string{"aws:assumeRole.roleArn", "deploy"}},
 	{name: "no credentials", env: map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, says: []string{"credential"}},
 }
 
@@ -72,6 +78,41 @@ func TestBadInput(t *testing.T) {
 			a.sweep(t, "refused")
 		})
 	}
+}
+
+// TestValuesOfTheCLI asserts that what the CLI stores for a text is taken, and that a secret is refused: its value is in
+// no message and not in the state.
+func TestValuesOfTheCLI(t *testing.T) {
+	a := newAccount(t)
+	d := a.newStack(t, "values", nil, base())
+	defer d.reap()
+	set := func(path, value string, secret bool) {
+		t.Helper()
+		if err := d.SetConfigWithOptions(t.Context(), path, auto.ConfigValue{Value: value, Secret: secret}, &auto.ConfigOptions{Path: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, value := range map[string]string{"POOL": "5", "BIG": "18446744073709551615", "ON": "true", "CODE": "007"} {
+		set("services.book.environment."+name, value, false)
+	}
+	if result, err := d.Preview(t.Context()); err != nil {
+		t.Errorf("whole numbers and booleans are refused: %v\n%s", err, result.StdOut)
+	}
+	const value = `hunter2"\`
+	set("services.author.environment.DB_PASSWORD", value, true)
+	set("services.author.environmnt", "x", false) // refused too
+	result, err := d.Up(t.Context())
+	refused(t, "up", err, []string{project + ":services: holds a secret", "services.<name>.secrets"})
+	state, exportErr := d.Export(t.Context())
+	if exportErr != nil {
+		t.Fatal(exportErr)
+	}
+	for what, text := range map[string]string{"message": fmt.Sprint(err), "output": result.StdOut + result.StdErr, "state": string(state.Deployment)} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("the secret is in the %s:\n%s", what, text)
+		}
+	}
+	a.sweep(t, "values")
 }
 
 // refused asserts that an operation failed and what it said.

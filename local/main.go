@@ -8,10 +8,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -155,7 +157,7 @@ func (c *command) newEngine(ctx context.Context, config map[string]string, displ
 		return nil, err
 	}
 	return engine.New(ctx, engine.Options{
-		CLI: cli, Program: stack.Program{Services: c.services, Root: c.root}.Deploy, Root: c.root, Config: config,
+		CLI: cli, Program: stack.Program{Services: c.services, Root: c.root, Keys: slices.Collect(maps.Keys(config))}.Deploy, Root: c.root, Config: config,
 		Display: display, Temp: c.temp, Tasks: c.tasks,
 	})
 }

@@ -490,13 +490,19 @@ func TestArguments(t *testing.T) {
 
 func TestPreviewAndTrace(t *testing.T) {
 	for args, want := range map[string]struct{ shown, error string }{
-		"preview":                                 {"aws:ecs:Service producer-echo create", ""},
-		"preview -config egress=tunnel":           {"tunnel", "preview failed"},
-		"trace /api/echo":                         {"\narrives\n", ""},
-		"trace -method PUT /api/nothing":          {"no listener rule has this path", "the request does not arrive"},
-		"trace -from book -to echo":               {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
-		"trace -from book -to nobody":             {"", `service "nobody": there is author, book, echo`},
-		"trace -config desiredCount=0 /api/books": {"", "up failed"},
+		"preview": {"aws:ecs:Service producer-echo create", ""},
+		"preview -config aws:skipRegionValidation=true": {"warning: aws:skipRegionValidation is set, so nothing checks region us-west-2", ""},
+		"preview -config producerVpcCidr=172.17.0.0/16": {"warning: range 172.17.0.0/16: some services of AWS use 172.17.0.0/16 themselves", ""},
+		"preview -config egress=tunnel":                 {"tunnel", "preview failed"},
+		"preview -config producton=true":                {"producton: no such setting; the nearest is production", "preview failed"},
+		"preview -config services.book.cpu=512":         {"services.book.cpu: no such setting; for a part of services use", "preview failed"},
+		"preview -config aws:reigon=eu-west-1":          {"aws:reigon: no such setting; the nearest is aws:region", "preview failed"},
+		"trace -config producton=true /api/echo":        {"", "up failed"},
+		"trace /api/echo":                               {"\narrives\n", ""},
+		"trace -method PUT /api/nothing":                {"no listener rule has this path", "the request does not arrive"},
+		"trace -from book -to echo":                     {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
+		"trace -from book -to nobody":                   {"", `service "nobody": there is author, book, echo`},
+		"trace -config desiredCount=0 /api/books":       {"", "up failed"},
 	} {
 		t.Run(args, func(t *testing.T) {
 			s := prepare(t, nil)

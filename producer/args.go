@@ -19,6 +19,7 @@ import (
 // give the units.
 type Args struct {
 	Region, Profile  string
+	AssumeRole       AssumeRole
 	VpcCidr          string
 	Egress           string // EgressNat, EgressNatPerZone or EgressEndpoints
 	Spot             bool
@@ -131,6 +132,7 @@ func steps(from, to, by int) []int {
 func (a *Args) Declare(s *setting.Set) {
 	setting.Region(s, &a.Region)
 	setting.Profile(s, &a.Profile)
+	a.AssumeRole.declare(s)
 	setting.Var(s, &a.VpcCidr, "producerVpcCidr", "10.0.0.0/16", "IPv4 range of the producer's VPC, /16 to /25 with two zones", setting.Fixed)
 	setting.Var(s, &a.Egress, "egress", EgressNat,
 		"Way of the tasks to AWS: one NAT gateway, one in each zone, or interface endpoints without NAT",
@@ -222,6 +224,9 @@ func maxServiceName(producer string) int {
 // The zones themselves, which are looked up, are for New to check.
 func (a *Args) Validate(name string, zones int) setting.Problems {
 	p := setting.Check(a)
+	if r := a.AssumeRole; r.RoleArn == "" && r != (AssumeRole{}) {
+		p.Add("aws:assumeRole.roleArn", nil, "the ARN of an IAM role, as another field of aws:assumeRole is set")
+	}
 	// Each zone's part is halved into a public and a private subnet.
 	p.VpcCidr("producerVpcCidr", a.VpcCidr, longestSubnet-1-bits.Len(uint(max(zones, 1)-1)))
 	if a.HealthCheckTimeout >= a.HealthCheckInterval {

@@ -64,6 +64,12 @@ func TestLimits(t *testing.T) {
 
 // Each row is one change of valid arguments; want is "" if they stay valid.
 func TestRefusals(t *testing.T) {
+	role := func(change func(*AssumeRole)) func(*Args) {
+		return func(a *Args) {
+			a.AssumeRole.RoleArn = "arn:aws:iam::123456789012:role/deploy"
+			change(&a.AssumeRole)
+		}
+	}
 	for _, test := range []struct {
 		name   string
 		change func(*Args)
@@ -84,6 +90,29 @@ func TestRefusals(t *testing.T) {
 		{"too large a range", func(a *Args) { a.VpcCidr = "10.0.0.0/15" }, `producerVpcCidr: "10.0.0.0/15" is not allowed: an IPv4 range between /16 and /25`},
 		{"smallest range", func(a *Args) { a.VpcCidr = "10.0.0.0/25" }, ""},
 		{"too small a range", func(a *Args) { a.VpcCidr = "10.0.0.0/26" }, `producerVpcCidr: "10.0.0.0/26" is not allowed: an IPv4 range between /16 and /25`},
+		{"loopback", func(a *Args) { a.VpcCidr = "127.0.0.0/16" }, `producerVpcCidr: "127.0.0.0/16" is not allowed`},
+		{"link-local", func(a *Args) { a.VpcCidr = "169.254.128.0/17" }, `producerVpcCidr: "169.254.128.0/17" is not allowed`},
+		{"this network", func(a *Args) { a.VpcCidr = "0.1.0.0/16" }, `producerVpcCidr: "0.1.0.0/16" is not allowed`},
+		{"multicast", func(a *Args) { a.VpcCidr = "239.255.0.0/16" }, `producerVpcCidr: "239.255.0.0/16" is not allowed`},
+		{"reserved", func(a *Args) { a.VpcCidr = "255.255.0.0/16" }, `producerVpcCidr: "255.255.0.0/16" is not allowed`},
+		{"shared address space", func(a *Args) { a.VpcCidr = "100.64.0.0/16" }, ""},
+		{"benchmarks", func(a *Args) { a.VpcCidr = "198.19.0.0/16" }, ""},
+		{"public", func(a *Args) { a.VpcCidr = "203.0.0.0/16" }, ""},
+		{"of Docker", func(a *Args) { a.VpcCidr = "172.17.0.0/16" }, ""},
+		{"role", func(a *Args) { a.AssumeRole.RoleArn = "arn:aws-us-gov:iam::123456789012:role/a/b" }, ""},
+		{"user", func(a *Args) { a.AssumeRole.RoleArn = "arn:aws:iam::123456789012:user/a" }, `aws:assumeRole.roleArn: "arn:aws:iam::123456789012:user/a" is not allowed: the ARN of an IAM role`},
+		{"session without a role", func(a *Args) { a.AssumeRole.SessionName = "ci" }, "aws:assumeRole.roleArn: is missing"},
+		{"short name of a session", role(func(r *AssumeRole) { r.SessionName = "a" }), `aws:assumeRole.sessionName: "a" is not allowed: 2 to 64`},
+		{"longest name of a session", role(func(r *AssumeRole) { r.SessionName = strings.Repeat("a", 64) }), ""},
+		{"long name of a session", role(func(r *AssumeRole) { r.SessionName = strings.Repeat("a", 65) }), "aws:assumeRole.sessionName: "},
+		{"source identity", role(func(r *AssumeRole) { r.SourceIdentity = "a b" }), `aws:assumeRole.sourceIdentity: "a b" is not allowed: 2 to 64`},
+		{"longest external id", role(func(r *AssumeRole) { r.ExternalID = strings.Repeat("a", 1224) }), ""},
+		{"long external id", role(func(r *AssumeRole) { r.ExternalID = strings.Repeat("a", 1225) }), "aws:assumeRole.externalId: "},
+		{"shortest session", role(func(r *AssumeRole) { r.Duration = "15m" }), ""},
+		{"short session", role(func(r *AssumeRole) { r.Duration = "899s" }), `aws:assumeRole.duration: "899s" is not allowed: 15m to 12h`},
+		{"longest session", role(func(r *AssumeRole) { r.Duration = "12h" }), ""},
+		{"long session", role(func(r *AssumeRole) { r.Duration = "12h1s" }), `aws:assumeRole.duration: "12h1s" is not allowed`},
+		{"session of a number", role(func(r *AssumeRole) { r.Duration = "3600" }), `aws:assumeRole.duration: "3600" is not allowed`},
 		{"host bits", func(a *Args) { a.VpcCidr = "10.0.0.1/16" }, `producerVpcCidr: "10.0.0.1/16" is not allowed`},
 		{"IPv6", func(a *Args) { a.VpcCidr = "fd00::/16" }, `producerVpcCidr: "fd00::/16" is not allowed`},
 		{"health check as long as the interval", func(a *Args) { a.HealthCheckTimeout = 30 }, `healthCheckTimeoutSeconds: 30 is not allowed: less than healthCheckIntervalSeconds (30)`},

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -25,11 +24,7 @@ func explain(ctx context.Context, args *Args, cluster, service resource.Property
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	command := fmt.Sprintf("aws ecs describe-services --region %s --cluster %s --services %s", args.Region, cluster.StringValue(), service.StringValue())
-	options := []func(*config.LoadOptions) error{config.WithRegion(args.Region)}
-	if args.Profile != "" {
-		options = append(options, config.WithSharedConfigProfile(args.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := args.awsConfig(ctx)
 	if err != nil {
 		return "ask ECS why: " + command
 	}

@@ -28,18 +28,26 @@ func TestChooseZones(t *testing.T) {
 		name      string
 		region    string
 		available []Zone
+		named     []string
 		count     int
 		want      []string
 		known     bool
 		refused   string
 	}{
-		{"by id, not by name", "us-east-1", virginia, 2, []string{"us-east-1b", "us-east-1c"}, true, ""},
-		{"three", "us-east-1", virginia, 3, []string{"us-east-1b", "us-east-1c", "us-east-1d"}, true, ""},
-		{"too few", "us-east-1", virginia, 4, nil, true, "region us-east-1 has 3 availability zones with VPC links for this account, availabilityZoneCount asks for 4"},
-		{"not in the list", "xx-west-9", []Zone{zone("xx-west-9b", "xxw9-az1"), zone("xx-west-9a", "xxw9-az2")}, 2, []string{"xx-west-9a", "xx-west-9b"}, false, ""},
+		{"by id, not by name", "us-east-1", virginia, nil, 2, []string{"us-east-1b", "us-east-1c"}, true, ""},
+		{"three", "us-east-1", virginia, nil, 3, []string{"us-east-1b", "us-east-1c", "us-east-1d"}, true, ""},
+		{"too few", "us-east-1", virginia, nil, 4, nil, true, "availabilityZoneCount: 4 is not allowed: as many zones as us-east-1 has with VPC links for this account, which is 3"},
+		{"named, in the order given", "us-east-1", virginia, []string{"us-east-1d", "us-east-1b"}, 2, []string{"us-east-1d", "us-east-1b"}, true, ""},
+		{"named, without links", "us-east-1", virginia, []string{"us-east-1a", "us-east-1b"}, 2, nil, true,
+			`availabilityZones: "us-east-1a" is not allowed: zones of us-east-1 that have VPC links for this account: us-east-1b, us-east-1c, us-east-1d`},
+		{"named, of another region", "us-east-1", virginia, []string{"us-east-1b", "us-west-2a"}, 2, nil, true, `availabilityZones: "us-west-2a" is not allowed`},
+		{"named by id", "us-east-1", virginia, []string{"use1-az1", "use1-az2"}, 2, nil, true, `availabilityZones: "use1-az1" is not allowed`},
+		{"named, region not in the list", "xx-west-9", []Zone{zone("xx-west-9b", "xxw9-az1")}, []string{"xx-west-9c"}, 2, nil, false, `availabilityZones: "xx-west-9c" is not allowed`},
+		{"not in the list", "xx-west-9", []Zone{zone("xx-west-9b", "xxw9-az1"), zone("xx-west-9a", "xxw9-az2")}, nil, 2, []string{"xx-west-9a", "xx-west-9b"}, false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, known, err := ChooseZones(test.region, test.available, test.count)
+			got, known, problems := ChooseZones(test.region, test.available, test.named, test.count)
+			err := problems.Err()
 			if test.refused != "" {
 				if err == nil || !strings.Contains(err.Error(), test.refused) {
 					t.Errorf("error %v", err)
@@ -340,6 +348,45 @@ func TestReasonsOfAFailedDeployment(t *testing.T) {
 	want := []string{"1 of 2 tasks run", "tasks failed to start", "a", "b", "c"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// With a role, the program's own calls are made as that role: its credentials sign them.
+func TestExplainAssumesTheRole(t *testing.T) {
+	var assumed, signed string
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") != "" {
+			signed = r.Header.Get("Authorization")
+			fmt.Fprint(w, `{"services":[{"runningCount":0,"desiredCount":2}]}`)
+			return
+		}
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		assumed = r.PostForm.Encode()
+		fmt.Fprint(w, `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>
+</Credentials></AssumeRoleResult></AssumeRoleResponse>`)
+	}))
+	defer api.Close()
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL": api.URL, "AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PROFILE": ""} {
+		t.Setenv(name, value)
+	}
+	args := &Args{Region: "us-west-2"}
+	ask := func() {
+		explain(context.Background(), args, resource.NewStringProperty("cluster-1"), resource.NewStringProperty("book-1"))
+	}
+	if ask(); assumed != "" || !strings.Contains(signed, "Credential=AKIAOWN/") {
+		t.Errorf("without a role: assumed %q, signed %q", assumed, signed)
+	}
+	args.AssumeRole = AssumeRole{RoleArn: "arn:aws:iam::123456789012:role/deploy", SessionName: "ci", ExternalID: "ours", Duration: "1h", SourceIdentity: "me"}
+	if ask(); !strings.Contains(signed, "Credential=ASIAROLE/") {
+		t.Errorf("with a role: signed %q", signed)
+	}
+	for _, want := range []string{"RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fdeploy", "RoleSessionName=ci", "ExternalId=ours", "DurationSeconds=3600", "SourceIdentity=me"} {
+		if !strings.Contains(assumed, want) {
+			t.Errorf("STS is not asked for %s: %s", want, assumed)
+		}
 	}
 }
 

@@ -1,8 +1,9 @@
 package producer
 
 import (
-	"fmt"
 	"slices"
+
+	"private-api/internal/setting"
 )
 
 // vpcLinkZones lists, per region, the ids of the zones in which API Gateway has VPC links. Ids, because the same zone
@@ -35,18 +36,28 @@ var vpcLinkZones = map[string][]string{
 // Zone is an availability zone: the name it has in this account and its id.
 type Zone struct{ Name, ID string }
 
-// ChooseZones returns the names of the first count zones, by name, in which API Gateway has VPC links. A region that
-// AWS's published list does not have gets its zones unfiltered, and known is false. Too few zones are an error.
-func ChooseZones(region string, available []Zone, count int) (names []string, known bool, err error) {
+// ChooseZones returns the named zones or, if there are none, the first count zones by name. In each of them API Gateway
+// has VPC links: a named zone that is not available or has none is a problem, and so are too few. A region that AWS's
+// published list does not have gets its zones unfiltered, and known is false.
+func ChooseZones(region string, available []Zone, named []string, count int) (names []string, known bool, problems setting.Problems) {
 	ids, known := vpcLinkZones[region]
 	for _, z := range available {
 		if !known || slices.Contains(ids, z.ID) {
 			names = append(names, z.Name)
 		}
 	}
-	if len(names) < count {
-		return nil, known, fmt.Errorf("region %s has %d availability zones with VPC links for this account, availabilityZoneCount asks for %d; lower it, choose another region, or name the zones in availabilityZones", region, len(names), count)
-	}
 	slices.Sort(names)
+	for _, name := range named {
+		if !slices.Contains(names, name) {
+			problems.Add("availabilityZones", name, "zones of %s that have VPC links for this account: %s", region, setting.Join(names))
+		}
+	}
+	if len(named) > 0 {
+		return named, known, problems
+	}
+	if len(names) < count {
+		problems.Add("availabilityZoneCount", count, "as many zones as %s has with VPC links for this account, which is %d; lower it, or choose another region", region, len(names))
+		return nil, known, problems
+	}
 	return names[:count], known, nil
 }

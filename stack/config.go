@@ -23,6 +23,7 @@ type configuration struct {
 	availabilityZones     []string
 	availabilityZoneCount int
 	allowedAccountIDs     []string
+	skipRegionValidation  bool
 	production            bool
 	allowUnauthenticated  bool
 	tags                  map[string]string
@@ -46,52 +47,106 @@ func (c *configuration) Declare(s *setting.Set) {
 	setting.Var(s, &c.availabilityZones, "availabilityZones", nil, "Names of two zones or more; empty takes the first ones that have VPC links", setting.Fixed)
 	setting.Var(s, &c.availabilityZoneCount, "availabilityZoneCount", 2, "How many zones to take if availabilityZones is empty", setting.Fixed,
 		setting.Between(2, 6, "zones"))
-	setting.Var(s, &c.allowedAccountIDs, "aws:allowedAccountIds", nil, "AWS accounts that the stack may be in; empty allows all", setting.Nothing)
+	setting.Var(s, &c.allowedAccountIDs, "aws:allowedAccountIds", nil, "AWS accounts that the stack may be in; empty allows all", setting.Nothing,
+		setting.Each(setting.Must("different account ids of 12 digits, in quotes where one begins with 0", accountID.MatchString)))
+	setting.Var(s, &c.skipRegionValidation, "aws:skipRegionValidation", false, "Take a region that the AWS provider does not know", setting.Nothing)
 	setting.Var(s, &c.production, "production", false, "Mark the stack as production, which refuses authorization none", setting.Nothing)
 	setting.Var(s, &c.allowUnauthenticated, "allowUnauthenticated", false, "Let a production stack offer its API to everyone", setting.Nothing)
 	setting.Var(s, &c.tags, "tags", nil, "Tags for every resource, besides Project and Stack", "in place, everywhere")
 }
 
-// read fills the configuration and returns everything that is wrong with it.
-func (c *configuration) read(ctx *pulumi.Context) setting.Problems {
+// accountID is the form of the id of an AWS account.
+// Source: https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html
+var accountID = regexp.MustCompile(`^\d{12}$`)
+
+// read fills the configuration and returns everything that is wrong with it. Keys are those that are configured, with
+// their namespace. Of a setting that holds a secret Go learns only that it does, not where: it is refused unread, so
+// that no message can print its value.
+func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problems {
+	var secret []string
 	problems := setting.Read(c, func(key string) (any, bool) {
 		namespace, name, found := strings.Cut(key, ":")
 		if !found {
-			namespace, name = "", key
+			namespace, name = ctx.Project(), key
+		}
+		if ctx.IsConfigSecret(namespace + ":" + name) {
+			secret = append(secret, key)
+			return nil, false
 		}
 		value, err := config.New(ctx, namespace).Try(name)
 		return setting.Raw(value), err == nil
 	})
-	problems = append(problems, c.unknownKeys(ctx.Project())...)
-	return append(problems, c.validate()...)
+	problems = append(problems, c.validate()...)
+	problems = slices.DeleteFunc(problems, func(p *setting.Problem) bool { return slices.Contains(secret, topLevel(p.Key)) })
+	for _, key := range secret {
+		problems.Say(key, "holds a secret, which would be in the state in plain text; keep it in Secrets Manager or Parameter Store, and name its ARN in services.<name>.secrets, with pulumi config set --plaintext")
+	}
+	return append(problems, unknownKeys(ctx.Project(), keys)...)
 }
 
-// unknownKeys finds what is set and never read. The Go SDK does not list keys; the language host of `pulumi up` hands
-// all of them over in the environment.
-func (c *configuration) unknownKeys(project string) setting.Problems {
+// topLevel is the key that the configuration has for a setting or a part of one: services for services.book.cpu.
+func topLevel(key string) string {
+	if end := strings.IndexAny(key, ".["); end >= 0 {
+		return key[:end]
+	}
+	return key
+}
+
+// configuredKeys are those that the language host of `pulumi up` hands over in the environment. The Go SDK lists none.
+func configuredKeys() []string {
 	var all map[string]string
 	if json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &all) != nil {
 		return nil
 	}
+	return slices.Collect(maps.Keys(all))
+}
+
+// unknownKeys finds what is set and never read, in the namespaces of this project and of AWS.
+func unknownKeys(project string, keys []string) (p setting.Problems) {
 	var own, aws []string
 	for _, d := range declarations() {
-		if name, ok := strings.CutPrefix(d.Key, "aws:"); ok {
-			aws = append(aws, name)
+		if strings.HasPrefix(d.Key, "aws:") {
+			aws = append(aws, d.Key)
 		} else {
 			own = append(own, d.Key)
 		}
 	}
-	var p setting.Problems
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		namespace, name, _ := strings.Cut(key, ":")
-		switch {
-		case namespace == project && !slices.Contains(own, name):
-			p.Add(name, all[key], "no such setting; there are %s", strings.Join(own, ", "))
-		case namespace == "aws" && !slices.Contains(aws, name):
-			p.Add(key, all[key], "the program makes its own provider, from aws:%s", strings.Join(aws, ", aws:"))
+	for _, key := range keys {
+		namespace, name, found := strings.Cut(key, ":")
+		if !found {
+			namespace, name = project, key
+		}
+		known, from := own, ""
+		switch namespace {
+		case project:
+		case "aws":
+			name, known, from = key, aws, "; the program makes its own provider, from "+strings.Join(aws, ", ")
+		default:
+			continue
+		}
+		switch top := topLevel(name); {
+		case slices.Contains(known, name):
+		case slices.Contains(known, top):
+			p.Say(name, "no such setting; for a part of %s use pulumi config set --path, or -config '%s=JSON' of a local run", top, top)
+		default:
+			p.Unknown(name, known)
+			p[len(p)-1].Text += from
 		}
 	}
 	return p
+}
+
+// refused is the error of a configuration, nil without a problem. Its keys have their namespace, as the CLI wants it.
+func refused(ctx *pulumi.Context, problems setting.Problems) error {
+	for _, p := range problems {
+		if !strings.HasPrefix(p.Key, "aws:") {
+			p.Key = ctx.Project() + ":" + p.Key
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return fmt.Errorf("the configuration of stack %s was refused, and nothing was changed:\n%w", ctx.Stack(), err)
+	}
+	return nil
 }
 
 // declarations are all settings, each once, although the components share some.
@@ -134,7 +189,12 @@ func (c *configuration) validate() setting.Problems {
 // https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
 const maxTags = 40
 
-var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+// The characters, counted as such, that all services allow in tags. ECS reserves aws: at the beginning of values too:
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
+var (
+	tagKey   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
+	tagValue = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
+)
 
 func (c *configuration) validateTags() (problems setting.Problems) {
 	if len(c.tags) > maxTags {
@@ -144,12 +204,12 @@ func (c *configuration) validateTags() (problems setting.Problems) {
 	seen := map[string]bool{"project": true, "stack": true, "name": true}
 	for _, key := range slices.Sorted(maps.Keys(c.tags)) {
 		lower := strings.ToLower(key)
-		if key == "" || len(key) > 128 || !tagText.MatchString(key) || strings.HasPrefix(lower, "aws:") || seen[lower] {
+		if !tagKey.MatchString(key) || strings.HasPrefix(lower, "aws:") || seen[lower] {
 			problems.Add("tags", key, "1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:, each once, and not Name, Project or Stack, which the program sets")
 		}
 		seen[lower] = true
-		if value := c.tags[key]; len(value) > 256 || !tagText.MatchString(value) {
-			problems.Add(fmt.Sprintf("tags.%s", key), value, "up to 256 letters, digits, spaces and _.:/=+-@")
+		if value := c.tags[key]; !tagValue.MatchString(value) || strings.HasPrefix(strings.ToLower(value), "aws:") {
+			problems.Add(fmt.Sprintf("tags.%s", key), value, "up to 256 letters, digits, spaces and _.:/=+-@, not beginning with aws:")
 		}
 	}
 	return problems

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
+	"private-api/internal/fakeaws"
 	"private-api/internal/setting"
 	"private-api/internal/testkit"
 )
@@ -180,6 +182,8 @@ func TestSettings(t *testing.T) {
 		{key: "jwt", value: `{"issuer":"https://issuer.example.com","audiences":["other"]}`, with: jwt, changed: []string{"apigatewayv2.Authorizer consumer jwtConfiguration"}},
 		{key: "ssh", value: `{"keyName":"me","cidrs":["203.0.113.0/24"]}`, changed: []string{"ec2.Instance consumer-bastion keyName"}, added: []string{"vpc.SecurityGroupIngressRule consumer-bastion-ssh-203.0.113.0-24"}},
 		{key: "aws:allowedAccountIds", value: `["123456789012"]`, changed: []string{"providers.aws aws allowedAccountIds"}},
+		{key: "aws:skipRegionValidation", value: "true", changed: []string{"providers.aws aws skipRegionValidation"}},
+		{key: "aws:assumeRole", value: `{"roleArn":"arn:aws:iam::123456789012:role/team/deploy","sessionName":"ci","externalId":"ours","duration":"1h","sourceIdentity":"me"}`, changed: []string{"providers.aws aws assumeRole"}},
 		{key: "aws:profile", value: "work", changed: []string{"providers.aws aws profile"}},
 		{key: "availabilityZones", value: `["us-west-2a","us-west-2c"]`, changed: []string{"awsx.Vpc consumer availabilityZoneNames", "awsx.Vpc producer availabilityZoneNames", "ec2.Subnet consumer-public-2 availabilityZone",
 			"ec2.Subnet producer-private-2 availabilityZone", "ec2.Subnet producer-public-2 availabilityZone"}},
@@ -286,6 +290,8 @@ func TestLimits(t *testing.T) {
 		{"40 tags", tags(40, 2, 1), true}, {"41 tags", tags(41, 2, 1), false},
 		{"key of 128", tags(1, 128, 1), true}, {"key of 129", tags(1, 129, 1), false},
 		{"value of 256", tags(1, 1, 256), true}, {"value of 257", tags(1, 1, 257), false},
+		{"key of 128 characters that are more bytes", map[string]string{"tags": `{"` + strings.Repeat("ä", 128) + `":"v"}`}, true},
+		{"value of 256 characters that are more bytes", map[string]string{"tags": `{"k":"` + strings.Repeat("ü", 256) + `"}`}, true},
 		{"empty key", map[string]string{"tags": `{"":"v"}`}, false}, {"case alone differs", map[string]string{"tags": `{"a":"v","A":"v"}`}, false},
 		{"1 zone", map[string]string{"availabilityZoneCount": "1"}, false}, {"2 zones", map[string]string{"availabilityZoneCount": "2"}, true},
 		{"6 zones", map[string]string{"availabilityZoneCount": "6"}, true}, {"7 zones", map[string]string{"availabilityZoneCount": "7"}, false},
@@ -295,7 +301,7 @@ func TestLimits(t *testing.T) {
 	} {
 		c := newConfiguration(fixture(t).Services, testkit.Apps(t, "alpha", "beta"))
 		var problems setting.Problems
-		err := (&testkit.Recorder{}).Run(func(ctx *pulumi.Context) error { problems = c.read(ctx); return nil }, prefixed(test.settings))
+		err := (&testkit.Recorder{}).Run(func(ctx *pulumi.Context) error { problems = c.read(ctx, nil); return nil }, prefixed(test.settings))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +326,7 @@ func TestRefusals(t *testing.T) {
 		{name: "range too small for six zones", settings: map[string]string{"producerVpcCidr": "10.0.0.0/24", "availabilityZoneCount": "6"}, want: []string{`producerVpcCidr: "10.0.0.0/24" is not allowed: an IPv4 range between /16 and /23`}},
 		{name: "one zone", settings: map[string]string{"availabilityZoneCount": "1"}, want: []string{`availabilityZoneCount: 1 is not allowed: 2 to 6 zones`}},
 		{name: "zones twice", settings: map[string]string{"availabilityZones": `["us-west-2a","us-west-2a"]`}, want: []string{`availabilityZones: ["us-west-2a","us-west-2a"] is not allowed: two or more different zones`}},
-		{name: "field of an object", settings: map[string]string{"throttle": `{"bursts":5}`}, want: []string{`throttle.bursts: 5 is not allowed: no such setting; throttle has burst, rate`}},
+		{name: "field of an object", settings: map[string]string{"throttle": `{"bursts":5}`}, want: []string{`private-api:throttle.bursts: no such setting; the nearest is throttle.burst`}},
 		{name: "malformed field", settings: map[string]string{"throttle": `{"burst":"many"}`}, want: []string{`throttle.burst: "many" is not allowed: a whole number`}},
 		{name: "malformed object", settings: map[string]string{"throttle": `50`}, want: []string{`throttle: "50" is not allowed: an object`}},
 		{name: "open production", settings: map[string]string{"production": "true"}, want: []string{`authorization: "none" is not allowed: iam or jwt while production is true`}},
@@ -328,8 +334,16 @@ func TestRefusals(t *testing.T) {
 		{name: "region", settings: map[string]string{"aws:region": "Oregon"}, want: []string{`aws:region: "Oregon" is not allowed: a region such as us-west-2`}},
 		{name: "tag of AWS", settings: map[string]string{"tags": `{"aws:x":"y"}`}, want: []string{`tags: "aws:x" is not allowed`}},
 		{name: "tag of the program", settings: map[string]string{"tags": `{"stack":"y"}`}, want: []string{`tags: "stack" is not allowed`}},
-		{name: "field of a service", settings: map[string]string{"services": `{"alpha":{"cpus":1}}`}, want: []string{`services.alpha.cpus: 1 is not allowed: no such setting; services.alpha has image, cpu, memory`}},
-		{name: "service that is not there", settings: map[string]string{"services": `{"film":{}}`}, want: []string{`services.film: {} is not allowed: no such setting; services has alpha, beta`}},
+		{name: "field of a service", settings: map[string]string{"services": `{"alpha":{"cpus":1}}`}, want: []string{`private-api:services.alpha.cpus: no such setting; the nearest is services.alpha.cpu`}},
+		{name: "service that is not there", settings: map[string]string{"services": `{"film":{}}`}, want: []string{`private-api:services.film: no such setting; the nearest is services.beta`}},
+		{name: "object for a text", settings: map[string]string{"services": `{"alpha":{"environment":{"POOL":{"size":5}}}}`}, want: []string{`private-api:services.alpha.environment.POOL: {"size":5} is not allowed: a text`}},
+		{name: "number that may have lost digits", settings: map[string]string{"services": `{"alpha":{"environment":{"RATE":1.5,"MORE":1e+21}}}`}, want: []string{
+			`private-api:services.alpha.environment.RATE: 1.5 is not allowed: a text; put a number such as this one in quotes`, `private-api:services.alpha.environment.MORE: 1e+21 is not allowed`}},
+		{name: "account id without its first digit", settings: map[string]string{"aws:allowedAccountIds": `[12345678901]`}, want: []string{`aws:allowedAccountIds: "12345678901" is not allowed: different account ids of 12 digits`}},
+		{name: "value of a tag in the way of AWS", settings: map[string]string{"tags": `{"x":"AWS:y"}`}, want: []string{`private-api:tags.x: "AWS:y" is not allowed`}},
+		{name: "role that is none", settings: map[string]string{"aws:assumeRole": `{"roleArn":"deploy"}`}, want: []string{`aws:assumeRole.roleArn: "deploy" is not allowed: the ARN of an IAM role`}},
+		{name: "session without a role", settings: map[string]string{"aws:assumeRole": `{"sessionName":"me"}`}, want: []string{`aws:assumeRole.roleArn: is missing: the ARN of an IAM role`}},
+		{name: "part of a role that is not taken", settings: map[string]string{"aws:assumeRole": `{"roleArn":"arn:aws:iam::123456789012:role/r","policy":"{}"}`}, want: []string{`aws:assumeRole.policy: no such setting; the nearest is aws:assumeRole.`}},
 		{name: "image by tag", settings: map[string]string{"services": `{"alpha":{"image":"alpha:latest"}}`}, want: []string{`services.alpha.image: "alpha:latest" is not allowed: repository@sha256:`}},
 		{name: "no tasks", settings: map[string]string{"services": `{"alpha":{"desiredCount":0}}`}, want: []string{`services.alpha.desiredCount: 0 is not allowed: 1 to 5000 tasks`}},
 		{name: "all at once", settings: map[string]string{"cpu": "1", "egress": "x", "spot": "2", "throttle": `{"rate":0}`}, want: []string{"cpu: 1", `egress: "x"`, `spot: "2"`, "throttle.rate: 0", "nothing was changed"}},
@@ -354,20 +368,184 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What is said of keys that do not exist; no value of one is printed.
 func TestUnknownSettingsAreRefused(t *testing.T) {
-	config := map[string]string{"private-api:desirdCount": "3", "aws:assumeRole": "{}", "private-api:cpu": "256", "other:key": "x"}
-	t.Setenv(pulumi.EnvConfig, toJSON(t, config)) // as the language host of `pulumi up` does
-	err := (&testkit.Recorder{}).Run(fixture(t).Deploy, config)
-	if err == nil {
-		t.Fatal("accepted")
+	keys := map[string]string{ // and what is said
+		"private-api:desirdCount":       "private-api:desirdCount: no such setting; the nearest is desiredCount",
+		"private-api:producton":         "private-api:producton: no such setting; the nearest is production",
+		"private-api:services.book.cpu": "private-api:services.book.cpu: no such setting; for a part of services use pulumi config set --path",
+		"private-api:ssh.cidrs[0]":      "private-api:ssh.cidrs[0]: no such setting; for a part of ssh use",
+		"private-api:Tags":              "private-api:Tags: no such setting; the nearest is tags",
+		"private-api:region":            "private-api:region: no such setting; the nearest is",
+		"aws:secretKey":                 "aws:secretKey: no such setting; the nearest is",
+		"aws:assumeRole.roleArn":        "aws:assumeRole.roleArn: no such setting; for a part of aws:assumeRole use pulumi config set --path",
+		"aws:reigon":                    "aws:reigon: no such setting; the nearest is aws:region; the program makes its own provider, from aws:region, aws:profile, aws:assumeRole, aws:allowedAccountIds, aws:skipRegionValidation",
 	}
-	for _, want := range []string{`desirdCount: "3" is not allowed: no such setting; there are`, `aws:assumeRole: "{}" is not allowed`} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the message has no %q:\n%v", want, err)
+	config := map[string]string{"private-api:cpu": "256", "other:key": "hunter2"}
+	for key := range keys {
+		config[key] = "hunter2"
+	}
+	refuse := func(t *testing.T, p Program) {
+		t.Helper()
+		err := (&testkit.Recorder{}).Run(p.Deploy, config)
+		if err == nil {
+			t.Fatal("accepted")
+		}
+		for _, want := range keys {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("the message has no %q:\n%v", want, err)
+			}
+		}
+		if strings.Contains(err.Error(), "other") {
+			t.Errorf("settings of others are none of ours: %v", err)
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("a value is printed: %v", err)
 		}
 	}
-	if strings.Contains(err.Error(), "other") {
-		t.Errorf("settings of others are none of ours: %v", err)
+	t.Run("inline", func(t *testing.T) {
+		p := fixture(t)
+		for key := range config {
+			p.Keys = append(p.Keys, strings.TrimPrefix(key, "private-api:"))
+		}
+		refuse(t, p)
+	})
+	t.Run("pulumi up", func(t *testing.T) {
+		t.Setenv(pulumi.EnvConfig, toJSON(t, config)) // as the language host does
+		refuse(t, fixture(t))
+	})
+}
+
+// A secret in any setting, well-formed or not, is refused by the setting's whole key, and its value is printed nowhere.
+func TestSecretsAreRefused(t *testing.T) {
+	for _, d := range append(declarations(), setting.Declaration{Key: "passwrd"}, setting.Declaration{Key: "aws:secretKey"}) {
+		key := d.Key
+		if !strings.Contains(key, ":") {
+			key = "private-api:" + key
+		}
+		for _, value := range []string{
+			"hunter2", `{"author":{"environment":{"DB_PASSWORD":"hunter2"}}}`, `{"author":{"environment":{"DB_PASSWORD":["hunter2"]}}}`,
+			`{"hunter2":1}`, `["hunter2"]`, `{"hunter2`, "10.0.0.0/99 hunter2",
+		} {
+			p := fixture(t)
+			p.Keys = []string{key}
+			r := &testkit.Recorder{Secret: []string{key}}
+			// Another refusal at the same time, so that all messages are there.
+			err := r.Run(p.Deploy, map[string]string{key: value, "private-api:throttle": `{"burst":0}`})
+			if err == nil {
+				t.Fatalf("%s=%s: accepted", key, value)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s=%s: a secret is printed: %v", key, value, err)
+			}
+			want := key + ": holds a secret"
+			if d.Type == "" {
+				want = key + ": no such setting"
+			}
+			if !strings.Contains(err.Error(), want) || d.Type != "" && !strings.Contains(err.Error(), "services.<name>.secrets") || strings.Count(err.Error(), key) > 1 {
+				t.Errorf("%s=%s: the message is %v", key, value, err)
+			}
+			if made := r.List(); len(made) > 1 {
+				t.Errorf("%s=%s: made %v", key, value, made)
+			}
+		}
+	}
+}
+
+// What the CLI makes of `pulumi config set --path`, where a text is wanted, is that text again.
+func TestTextsAsTheCLIStoresThem(t *testing.T) {
+	for _, text := range []string{
+		"5", "0", "-7", "true", "false", "007", "1.50", "1e3", "0x1F", "9223372036854775807", "18446744073709551615", "18446744073709551616",
+		"yes", "null", "2026-01-01", "", " 5", "[1]", `{"a":1}`, "abc",
+	} {
+		stored := pulumiconfig.Map{}
+		for _, path := range []string{"services.alpha.environment.POOL", "tags.Pool"} {
+			if path == "tags.Pool" && strings.ContainsAny(text, "[{") {
+				continue // AWS allows these in no tag
+			}
+			if err := stored.Set(pulumiconfig.MustMakeKey("private-api", path), pulumiconfig.NewValue(text), true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		config := map[string]string{}
+		for key, value := range stored {
+			value, err := value.Value(pulumiconfig.NopDecrypter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config[key.String()] = value
+		}
+		r := &testkit.Recorder{}
+		if err := r.Run(fixture(t).Deploy, config); err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		want := fmt.Sprintf(`{"name":"POOL","value":%s}`, toJSON(t, text))
+		if got := r.Get(t, "ecs.TaskDefinition producer-alpha").Input("containerDefinitions").(string); !strings.Contains(got, want) {
+			t.Errorf("%q: the container has no %s: %s", text, want, got)
+		}
+		if got := r.Get(t, "providers.aws aws").Input("defaultTags.tags.Pool"); !strings.ContainsAny(text, "[{") && got != text {
+			t.Errorf("%q: the tag is %v", text, got)
+		}
+	}
+}
+
+// Zones that are named are looked up, and the message lists those that can be named.
+func TestNamedZonesWithoutLinksAreRefused(t *testing.T) {
+	for named, refused := range map[string][]string{
+		`["eu-west-3a","eu-west-3b"]`: {`"eu-west-3b"`},
+		`["eu-west-3x","eu-west-3a"]`: {`"eu-west-3x"`},
+		`["us-west-2a","euw3-az1"]`:   {`"us-west-2a"`, `"euw3-az1"`},
+	} {
+		r := &testkit.Recorder{Account: fakeaws.Account{ID: "123456789012", Region: "eu-west-3"}}
+		err := deployOn(r, fixture(t), map[string]string{"aws:region": "eu-west-3", "availabilityZones": named})
+		for _, zone := range refused {
+			want := fmt.Sprintf("private-api:availabilityZones: %s is not allowed: zones of eu-west-3 that have VPC links for this account: eu-west-3a, eu-west-3c", zone)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the message has no %q: %v", named, want, err)
+			}
+		}
+		for _, made := range r.Resources {
+			if !strings.HasPrefix(made.Type, "pulumi:") {
+				t.Errorf("%s: %s was made", named, made)
+			}
+		}
+	}
+}
+
+// Every name that Pulumi allows to a project or stack gives names that AWS allows; no other one is taken.
+func TestNamesOfStacks(t *testing.T) {
+	for name, allowed := range map[string]bool{
+		"dev": true, "pr.12": true, "feature_X-1.2.3": true, ".": true, "..": true, "-": true, strings.Repeat("a", 100): true,
+		strings.Repeat("a", 101): false, "a b": false, "a/b": false, "ä": false, "a:b": false,
+	} {
+		r := &testkit.Recorder{Stack: name}
+		err := r.Run(fixture(t).Deploy, nil)
+		if (err == nil) != allowed {
+			t.Errorf("stack %q: %v", name, err)
+		}
+		if !allowed {
+			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("name of the stack: %q is not allowed: 1 to 100 letters", name)) || len(r.Resources) > 1 {
+				t.Errorf("stack %q: %v, made %v", name, err, r.List())
+			}
+			continue
+		}
+		for _, task := range r.All("ecs.TaskDefinition") {
+			if got := task.Input("family").(string); !regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`).MatchString(got) {
+				t.Errorf("stack %q: family %s", name, got)
+			}
+		}
+		for _, group := range r.All("cloudwatch.LogGroup") {
+			for _, input := range []string{"name", "namePrefix"} {
+				// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+				if got, ok := group.Input(input).(string); ok && !regexp.MustCompile(`^[._/#A-Za-z0-9-]{1,486}$`).MatchString(got) {
+					t.Errorf("stack %q: log group %s", name, got)
+				}
+			}
+		}
+		if got := r.Get(t, "providers.aws aws").Input("defaultTags.tags.Stack"); got != name {
+			t.Errorf("stack %q: tag %v", name, got)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
@@ -20,7 +21,9 @@ import (
 type Program struct {
 	Services []producer.Service // default: Services()
 	Root     string             // folder that holds apps/; default: the folder of Pulumi.yaml, else the working directory
-
+	// Keys of the configuration, to refuse unknown ones; without a namespace, the project's. Default: those that `pulumi up`
+	// hands over. An inline program is not told of any, so who runs one sets them.
+	Keys         []string
 	DockerEngine func(host string) error // looks for the engine that builds images; nil: images need none
 }
 
@@ -47,8 +50,17 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		services = Services()
 	}
 	c := newConfiguration(services, root)
-	if err := c.read(ctx).Err(); err != nil {
-		return fmt.Errorf("the configuration of stack %s was refused, and nothing was changed:\n%w", ctx.Stack(), err)
+	for what, name := range map[string]string{"project": ctx.Project(), "stack": ctx.Stack()} {
+		if tokens.ValidateProjectName(name) != nil { // Pulumi has the same rule for both, and a variable that turns it off
+			return fmt.Errorf("name of the %s: %q is not allowed: 1 to 100 letters, digits, hyphens, underscores and dots, as names and tags on AWS are made from it", what, name)
+		}
+	}
+	keys := program.Keys
+	if keys == nil {
+		keys = configuredKeys()
+	}
+	if err := refused(ctx, c.read(ctx, keys)); err != nil {
+		return err
 	}
 	// The engine's own errors, one for each image, would come between those of resources that they interrupt.
 	if program.DockerEngine != nil && c.producer.Builds() {
@@ -60,13 +72,17 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{
 		Region:            pulumi.String(c.producer.Region),
 		Profile:           optional(c.producer.Profile),
+		AssumeRole:        assumeRole(&c.producer.AssumeRole),
 		AllowedAccountIds: pulumi.ToStringArray(c.allowedAccountIDs),
 		DefaultTags:       aws.ProviderDefaultTagsArgs{Tags: pulumi.ToStringMap(c.defaultTags(ctx))},
 		// Skipped by default; a misspelt region would then be asked for minutes, without a word.
-		SkipRegionValidation: pulumi.Bool(false),
+		SkipRegionValidation: pulumi.Bool(c.skipRegionValidation),
 	})
 	if err != nil {
 		return fmt.Errorf("creating AWS provider: %w", err)
+	}
+	if err := c.warn(ctx); err != nil {
+		return err
 	}
 	zones, err := c.zones(ctx, provider)
 	if err != nil {
@@ -110,11 +126,27 @@ func (program Program) root(ctx *pulumi.Context) (string, error) {
 	return os.Getwd()
 }
 
-// zones returns the zones of the configuration, or the first ones that have VPC links.
-func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) ([]string, error) {
-	if len(c.availabilityZones) > 0 {
-		return c.availabilityZones, nil
+// warn says what the configuration allows and AWS may not.
+func (c *configuration) warn(ctx *pulumi.Context) error {
+	var warnings []string
+	if c.skipRegionValidation {
+		warnings = append(warnings, fmt.Sprintf("aws:skipRegionValidation is set, so nothing checks region %s; if it does not exist, the update waits for minutes and fails", c.producer.Region))
 	}
+	for _, cidr := range []string{c.producer.VpcCidr, c.consumer.Bastion.VpcCidr} {
+		if strings.HasPrefix(cidr, "172.17.") {
+			warnings = append(warnings, fmt.Sprintf("range %s: some services of AWS use 172.17.0.0/16 themselves, as Docker does, and may not reach this VPC (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html)", cidr))
+		}
+	}
+	for _, warning := range warnings {
+		if err := ctx.Log.Warn(warning, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// zones returns the zones of the configuration, or the first ones, which all have VPC links.
+func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) ([]string, error) {
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		State: pulumi.StringRef("available"),
 		// Without Local Zones and Wavelength Zones, which an account opts in to.
@@ -127,11 +159,11 @@ func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) ([]st
 	for i, name := range found.Names {
 		available = append(available, producer.Zone{Name: name, ID: found.ZoneIds[i]})
 	}
-	names, known, err := producer.ChooseZones(c.producer.Region, available, c.availabilityZoneCount)
-	if err != nil {
+	names, known, problems := producer.ChooseZones(c.producer.Region, available, c.availabilityZones, c.availabilityZoneCount)
+	if err := refused(ctx, problems); err != nil {
 		return nil, err
 	}
-	if !known {
+	if !known && len(c.availabilityZones) == 0 {
 		warning := fmt.Sprintf("AWS's list of zones with VPC links does not have region %s: using %s; if the VPC link fails, set availabilityZones", c.producer.Region, strings.Join(names, ", "))
 		return names, ctx.Log.Warn(warning, nil)
 	}
@@ -146,6 +178,16 @@ func (c *configuration) defaultTags(ctx *pulumi.Context) map[string]string {
 	}
 	tags["Project"], tags["Stack"] = ctx.Project(), ctx.Stack()
 	return tags
+}
+
+func assumeRole(r *producer.AssumeRole) aws.ProviderAssumeRolePtrInput {
+	if r.RoleArn == "" {
+		return nil
+	}
+	return aws.ProviderAssumeRoleArgs{
+		RoleArn: pulumi.String(r.RoleArn), SessionName: optional(r.SessionName), ExternalId: optional(r.ExternalID),
+		Duration: optional(r.Duration), SourceIdentity: optional(r.SourceIdentity),
+	}
 }
 
 func optional(text string) pulumi.StringPtrInput {

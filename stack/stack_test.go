@@ -192,7 +192,9 @@ func TestZones(t *testing.T) {
 	}{
 		{"default", "us-west-2", nil, []string{"us-west-2a", "us-west-2b"}},
 		{"three", "us-west-2", map[string]string{"availabilityZoneCount": "3"}, []string{"us-west-2a", "us-west-2b", "us-west-2c"}},
-		{"named", "us-west-2", map[string]string{"availabilityZones": `["us-west-2d","us-west-2b"]`}, []string{"us-west-2d", "us-west-2b"}},
+		{"named", "us-west-2", map[string]string{"availabilityZones": `["us-west-2c","us-west-2b"]`}, []string{"us-west-2c", "us-west-2b"}},
+		{"one without links in between", "eu-west-3", nil, []string{"eu-west-3a", "eu-west-3c"}},
+		{"named, region that the list does not have", "af-south-1", map[string]string{"availabilityZones": `["af-south-1b","af-south-1c"]`}, []string{"af-south-1b", "af-south-1c"}},
 		{"region that AWS's list does not have", "af-south-1", nil, []string{"af-south-1a", "af-south-1b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

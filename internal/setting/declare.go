@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -85,11 +86,11 @@ func Object(s *Set, key, meaning string, fields func(*Set)) {
 	d.Fields = inner.declared
 	var keys []string
 	for _, field := range d.Fields {
-		keys = append(keys, strings.TrimPrefix(field.Key, inner.prefix))
+		keys = append(keys, field.Key)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(keys, name) {
-			inner.problems.Add(inner.prefix+name, values[name], "no such setting; %s has %s", d.Key, strings.Join(keys, ", "))
+		if key := inner.prefix + name; !slices.Contains(keys, key) {
+			inner.problems.Unknown(key, keys)
 		}
 	}
 	s.problems = append(s.problems, inner.problems...)
@@ -143,9 +144,23 @@ func (s *Set) decode(key string, configured any, into reflect.Value) bool {
 			into.SetInt(n)
 			return true
 		}
+		if into.Kind() == reflect.String {
+			// The CLI stores a text of digits as a whole number, and changes none. Of any other number it keeps a float64,
+			// which may have lost some.
+			if strings.ContainsAny(v.String(), ".eE") {
+				s.problems.Add(key, v, "a text; put a number such as this one in quotes")
+				return false
+			}
+			into.SetString(v.String())
+			return true
+		}
 	case bool:
 		if into.Kind() == reflect.Bool {
 			into.SetBool(v)
+			return true
+		}
+		if into.Kind() == reflect.String {
+			into.SetString(strconv.FormatBool(v))
 			return true
 		}
 	case []any:

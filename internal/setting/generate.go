@@ -24,7 +24,7 @@ func Schema(declarations []Declaration) (string, error) {
 	for _, d := range declarations {
 		e := entry{Type: d.Type, Description: d.describe(), Default: d.Default}
 		if strings.Contains(d.Key, ":") {
-			if d.unset() {
+			if d.unset() || d.Default == false {
 				continue
 			}
 			e = entry{Value: d.Default}

@@ -72,7 +72,7 @@ func TestReadRefuses(t *testing.T) {
 		"labels": {`{"y":{"z":1}}`: `labels.y: {"z":1} is not allowed: a text`, "[]": `labels: "[]" is not allowed: an object`},
 		"limits": {
 			`{"high":0}`: "limits.high: 0 is not allowed: 1 to 9", `{"high":"9"}`: `limits.high: "9" is not allowed: a whole number`, `{"high":null}`: "limits.high: is missing: a whole number",
-			`{"hihg":1}`: "limits.hihg: 1 is not allowed: no such setting; limits has high, parts", `{"parts":{"two":2}}`: "limits.parts.two: 2 is not allowed: no such setting; limits.parts has one",
+			`{"hihg":1}`: "limits.hihg: no such setting; the nearest is limits.high", `{"parts":{"two":2}}`: "limits.parts.two: no such setting; the nearest is limits.parts.one",
 			`{"parts":1}`: "limits.parts: 1 is not allowed: an object", "5": `limits: "5" is not allowed: an object`,
 		},
 	} {

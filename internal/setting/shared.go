@@ -3,6 +3,7 @@ package setting
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 )
 
 // What a change of a setting does to a stack that is up, where several settings say the same.
@@ -33,12 +34,26 @@ func LogRetentionDays(s *Set, field *int) {
 		OneOf(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653))
 }
 
-// VpcCidr parses the IPv4 range of a VPC. It records a problem if the range is malformed, larger than AWS allows (/16),
-// or smaller than longest.
-// Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+// special are addresses that no machine can have in a network: "this network", loopback, link-local, multicast and
+// reserved ones. Of the link-local ones AWS says that it refuses them:
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html#add-cidr-block-restrictions
+// Of the others routers forward none: https://www.iana.org/assignments/iana-ipv4-special-registry
+var special = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("224.0.0.0/3"),
+}
+
+// Range parses an IPv4 range that machines can have addresses of. Its length is between shortest and longest, and it has
+// no host bits.
+func Range(text string, shortest, longest int) (netip.Prefix, bool) {
+	prefix, err := netip.ParsePrefix(text)
+	ok := err == nil && prefix.Addr().Is4() && prefix == prefix.Masked() && shortest <= prefix.Bits() && prefix.Bits() <= longest
+	return prefix, ok && !slices.ContainsFunc(special, func(s netip.Prefix) bool { return s.Contains(prefix.Addr()) })
+}
+
+// VpcCidr records a problem if an IPv4 range is none that a VPC may have, or smaller than longest. AWS allows /16 at most:
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
 func (p *Problems) VpcCidr(key, value string, longest int) {
-	prefix, err := netip.ParsePrefix(value)
-	if err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() || prefix.Bits() < 16 || prefix.Bits() > longest {
-		p.Add(key, value, "an IPv4 range between /16 and /%d without host bits, such as 10.0.0.0/16", longest)
+	if _, ok := Range(value, 16, longest); !ok {
+		p.Add(key, value, "an IPv4 range between /16 and /%d without host bits, such as 10.0.0.0/16, outside 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16 and 224.0.0.0/3", longest)
 	}
 }

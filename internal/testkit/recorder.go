@@ -74,6 +74,7 @@ type Recorder struct {
 	Replace func(r *Resource, outputs resource.PropertyMap) // changes the outputs of a resource; nil: nothing does
 	Account fakeaws.Account                                 // default: fakeaws.Default
 	Stack   string                                          // default: dev
+	Secret  []string                                        // keys of the configuration that hold a secret
 
 	Resources []*Resource
 	Invokes   []string // token and provider
@@ -101,7 +102,7 @@ func (r *Recorder) Run(program pulumi.RunFunc, config map[string]string) error {
 			})
 		}
 		return nil
-	}, pulumi.WithMocks("private-api", r.Stack, r), func(info *pulumi.RunInfo) { info.Config = config })
+	}, pulumi.WithMocks("private-api", r.Stack, r), func(info *pulumi.RunInfo) { info.Config, info.ConfigSecretKeys = config, r.Secret })
 }
 
 // Call answers a lookup.
