@@ -139,7 +139,7 @@ var changes = []change{
 		"update lb/{listener,loadBalancer} producer", "update lb/{listenerRule,targetGroup} producer-{book,author}",
 		"update servicediscovery/privateDnsNamespace producer", "update servicediscovery/service producer-{book,author}",
 	}},
-	{"role", settings{"aws:assumeRole": map[string]any{"roleArn": "arn:aws:iam::123456789012:role/deploy", "sessionName": "e2e"}}, []string{"update pulumi:providers aws"}},
+	{"role", settings{"aws:assumeRole": role}, []string{"update pulumi:providers aws"}},
 	{"region unchecked", settings{"aws:skipRegionValidation": true}, []string{"update pulumi:providers aws"}},
 	{"allowed accounts", settings{"aws:allowedAccountIds": []string{"123456789012"}}, []string{"update pulumi:providers aws"}},
 }

@@ -19,11 +19,13 @@ const digest = "@sha256:11111111111111111111111111111111111111111111111111111111
 func allSettings() settings {
 	image := "123456789012.dkr.ecr." + region + ".amazonaws.com/team/any" + digest
 	return base().with(settings{
-		"aws:allowedAccountIds": []string{"123456789012"},
-		"producerVpcCidr":       "10.2.0.0/16", "consumerVpcCidr": "10.3.0.0/16", "availabilityZoneCount": 3,
+		"aws:allowedAccountIds": []string{"123456789012"}, "aws:skipRegionValidation": true, "aws:assumeRole": role,
+		"producerVpcCidr": "10.2.0.0/16", "consumerVpcCidr": "10.3.0.0/16", "availabilityZoneCount": 3,
 		"egress": "endpoints", "spot": true, "architecture": "x86_64", "cpu": 512, "memory": 1024, "desiredCount": 3,
 		"services": map[string]any{"author": map[string]any{"image": image}, "book": map[string]any{
 			"image": image, "cpu": 1024, "memory": 2048, "desiredCount": 4, "environment": map[string]any{"A": "b"},
+			"port": 9090, "user": "1000:1000", "writableFolders": []string{"/tmp"}, "healthCommand": []string{"CMD", "/health"},
+			"kmsKey": "arn:aws:kms:" + region + ":123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 			"secrets": map[string]any{
 				"PARAMETER": "arn:aws:ssm:" + region + ":123456789012:parameter/team/key",
 				"SECRET":    "arn:aws:secretsmanager:" + region + ":123456789012:secret:team/db-AbCdEf",
@@ -37,6 +39,11 @@ func allSettings() settings {
 		"ssh":  map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
 		"tags": map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
 	})
+}
+
+// role is one to assume, with every field.
+var role = map[string]any{
+	"roleArn": "arn:aws:iam::123456789012:role/deploy", "sessionName": "e2e", "externalId": "ours", "duration": "1h", "sourceIdentity": "e2e",
 }
 
 // byName are zones by name, which excludes their number.
