@@ -442,7 +442,7 @@ func TestUpRefuses(t *testing.T) {
 	}{
 		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
 		"does not compile": {nil, "author/main.go", "\napps/author/main.go:1:1: "},
-		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", "up failed: the configuration of stack local was refused, and nothing was changed:\negress: \"tunnel\""},
+		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", ":egress: \"tunnel\" is not allowed"},
 		// The program's error hook says which service and image, besides what the provider says.
 		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "up failed: service author: the tasks of image sha256:"},
 		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "was not built here"},
