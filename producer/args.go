@@ -98,14 +98,16 @@ func DefaultArgs() *Args {
 
 // Limits of AWS.
 const (
-	maxTargetGroupName = 32    // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
-	pulumiSuffix       = 8     // "-" and seven random digits, which Pulumi puts behind a logical name
-	maxPriority        = 50000 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
-	maxPathPattern     = 128   // characters: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html
-	maxStopTimeout     = 120   // seconds on Fargate: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
-	maxTasks           = 5000  // of a service: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-	maxImage           = 255   // characters: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-	longestSubnet      = 27    // smallest subnet of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+	maxTargetGroupName = 32       // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html
+	pulumiSuffix       = 8        // "-" and seven random digits, which Pulumi puts behind a logical name
+	maxPriority        = 50000    // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
+	maxPathPattern     = 128      // characters: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html
+	maxStopTimeout     = 120      // seconds on Fargate: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
+	maxTasks           = 5000     // of a service: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+	maxImage           = 255      // characters: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+	maxPolicy          = 10240    // characters of the inline policies of a role: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	maxDefinition      = 64 << 10 // bytes of a task definition: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+	longestSubnet      = 27       // smallest subnet of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
 )
 
 // fargateMemory lists the memory in MiB that Fargate allows for a task's CPU units.
@@ -245,7 +247,29 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 	}
 	validateMemory(&p, "", a.CPU, a.Memory)
 	a.validateServices(&p, name)
+	if len(p) == 0 {
+		a.validateSizes(&p)
+	}
 	return p
+}
+
+// validateSizes checks what grows with variables and statements. ARNs that are not known yet count as long ones.
+func (a *Args) validateSizes(p *setting.Problems) {
+	arn := strings.Repeat("x", 400)
+	for _, s := range a.Services {
+		s = withDefaults(s, a)
+		key := "services." + s.Name + "."
+		execution, _ := policy.JSON(executionPolicy(&s, a.Region, "123456789012", arn, arn)...)
+		if len(execution) > maxPolicy {
+			p.Add(key+"secrets", len(s.Secrets), "fewer secrets: the policy that lets ECS read them would have %d characters, and IAM takes %d", len(execution), maxPolicy)
+		}
+		if task, err := policy.JSON(s.TaskPolicy...); err != nil || len(task) > maxPolicy {
+			p.Add(key+"taskPolicy", len(s.TaskPolicy), "fewer statements: they have %d characters, and IAM takes %d", len(task), maxPolicy)
+		}
+		if container, _ := containerDefinitions(&s, a, arn+"@"+arn, arn); len(container) > maxDefinition {
+			p.Add(key+"environment", len(s.Environment), "fewer or shorter variables: the task definition would have %d bytes, and ECS takes %d", len(container), maxDefinition)
+		}
+	}
 }
 
 // validateSpot checks that a service serves until nobody sends it requests any more. AWS may take a task on Spot away

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"private-api/internal/policy"
 	"private-api/internal/setting"
 	"private-api/internal/testkit"
 )
@@ -202,6 +203,13 @@ func TestRefusals(t *testing.T) {
 		{"Spot beyond two minutes", func(a *Args) {
 			a.Spot, a.HealthCheckInterval, a.HealthCheckTimeout, a.DrainTime, a.StopTimeout = true, 58, 4, 118, 120
 		}, `healthCheckIntervalSeconds: 58 is not allowed: with spot at most 57: 2 of it and healthCheckTimeoutSeconds (4) must fit into the two minutes`},
+		{"many secrets", func(a *Args) { a.Services[0].Secrets = many(40, parameterARN) }, ""},
+		{"too many secrets", func(a *Args) { a.Services[0].Secrets = many(400, parameterARN) }, "services.alpha.secrets: 400 is not allowed: fewer secrets: the policy that lets ECS read them would have"},
+		{"long task policy", func(a *Args) {
+			a.Services[0].TaskPolicy = []policy.Statement{{Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::" + strings.Repeat("a", 10240)}}}
+		}, "services.alpha.taskPolicy: 1 is not allowed: fewer statements"},
+		{"large environment", func(a *Args) { a.Services[0].Environment = map[string]string{"A": strings.Repeat("a", 60000)} }, ""},
+		{"too large an environment", func(a *Args) { a.Services[0].Environment = map[string]string{"A": strings.Repeat("a", 65536)} }, "services.alpha.environment: 1 is not allowed: fewer or shorter variables"},
 		{"everything on", func(a *Args) { *a = *everythingOn(t) }, ""},
 	} {
 		a := twoServices(t)
@@ -258,4 +266,13 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// many are so many variables with different values.
+func many(n int, value string) map[string]string {
+	all := map[string]string{}
+	for i := range n {
+		all[fmt.Sprintf("V%d", i)] = fmt.Sprintf("%s%d", value, i)
+	}
+	return all
 }
