@@ -485,7 +485,7 @@ func TestPreviewAndTrace(t *testing.T) {
 	for args, want := range map[string]struct{ shown, error string }{
 		"preview":                                 {"aws:ecs:Service producer-echo create", ""},
 		"preview -config egress=tunnel":           {"tunnel", "preview failed"},
-		"trace /api/echo":                         {"\narrives\n", ""},
+		"trace /api/echo":                         {"\nnothing stops it on the way; no task was started", ""},
 		"trace -method PUT /api/nothing":          {"no listener rule has this path", "the request does not arrive"},
 		"trace -from book -to echo":               {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
 		"trace -from book -to nobody":             {"", `service "nobody": there is author, book, echo`},
