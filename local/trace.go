@@ -72,8 +72,8 @@ func overAPI(e *engine.Engine, r *http.Request) *trace.Way {
 	if way = e.Set.Connect(way, picked.Target); way.Stop != nil {
 		return way
 	}
-	all, healthy := e.Runner.Targets(way.TargetGroup)
-	way.Hops = append(way.Hops, trace.Hop{Kind: "target", Resource: picked.Service, Detail: fmt.Sprintf("container port %d, %d of %d tasks healthy", picked.Port, healthy, all)})
+	all, _ := e.Runner.Targets(way.TargetGroup)
+	way.Hops = append(way.Hops, trace.Hop{Kind: "target", Resource: picked.Service, Detail: fmt.Sprintf("container port %d, tasks planned: %d, started: 0", picked.Port, all)})
 	return way
 }
 
@@ -110,7 +110,7 @@ func render(title string, way *trace.Way) string {
 	table.Flush()
 	switch {
 	case way.Stop == nil:
-		fmt.Fprintf(&b, "\narrives\n")
+		fmt.Fprintf(&b, "\nnothing stops it on the way; no task was started to answer it\n")
 	case way.Stop.Status != 0:
 		fmt.Fprintf(&b, "\nstops: %s\nthe caller gets %d %s\n", way.Stop.Reason, way.Stop.Status, http.StatusText(way.Stop.Status))
 	default:

@@ -498,7 +498,7 @@ func TestPreviewAndTrace(t *testing.T) {
 		"preview -config services.book.cpu=512":         {"services.book.cpu: no such setting; for a part of services use", "preview failed"},
 		"preview -config aws:reigon=eu-west-1":          {"aws:reigon: no such setting; the nearest is aws:region", "preview failed"},
 		"trace -config producton=true /api/echo":        {"", "up failed"},
-		"trace /api/echo":                               {"\narrives\n", ""},
+		"trace /api/echo":                               {"\nnothing stops it on the way; no task was started", ""},
 		"trace -method PUT /api/nothing":                {"no listener rule has this path", "the request does not arrive"},
 		"trace -from book -to echo":                     {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
 		"trace -from book -to nobody":                   {"", `service "nobody": there is author, book, echo`},

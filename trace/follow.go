@@ -22,6 +22,8 @@ type Way struct {
 	// LinkAddress is where the load balancer sees the connection come from; ListenerPort is where it takes it.
 	LinkAddress  string
 	ListenerPort int
+	// DropInvalidHeaders tells that the load balancer drops headers whose names have other characters than [-A-Za-z0-9].
+	DropInvalidHeaders bool
 	// TargetGroup is the ARN of the group whose targets answer.
 	TargetGroup  string
 	loadBalancer endpoint
@@ -76,6 +78,9 @@ func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
 	return w
 }
 
+// Refuse ends a way at the API, which does not take the request.
+func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
+
 // Follow follows a request to a target group. Of the request, method, path and headers count.
 func (s *Set) Follow(r *http.Request) *Way {
 	w := &Way{}
@@ -89,7 +94,7 @@ func (s *Set) Follow(r *http.Request) *Way {
 	// Without a route, a preflight is still answered where the API has CORS.
 	route, found := s.route(api.ID, r.Method, r.URL.Path)
 	if !found && !preflight(r, w.CORS) {
-		return w.stop(API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.Path)
+		return w.stop(API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath())
 	}
 	if found {
 		w.addHop("route", route.Name, "%s", route.Outputs.Text("routeKey"))
@@ -127,6 +132,7 @@ func (s *Set) followFromLink(w *Way, link, listener Resource, path string) *Way 
 		return w.stop(API, http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
 	}
 	w.loadBalancer, w.ListenerPort = loadBalancerEndpoint(balancer), listener.Outputs.Number("port")
+	w.DropInvalidHeaders = balancer.Outputs.Is("dropInvalidHeaderFields")
 	from := endpoint{"VPC link " + link.Name, link.Outputs.Texts("securityGroupIds"), link.Outputs.Texts("subnetIds")}
 	// A VPC link that cannot connect makes the API answer 503.
 	// AWS documents that the groups must let the link through, not the answer where they do not; callers report a 503.
@@ -179,13 +185,16 @@ func (w *Way) NoTargets() *Way {
 	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
 }
 
-// NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer than the integration allows.
-// For the last, AWS documents the limit, not the answer; callers report a 503.
+// NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer or answers more than an
+// integration may. For the last two, AWS documents the limit, not the answer; of the time, callers report a 503.
 // Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 func (w *Way) NoAnswer(err error) *Way {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	}
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		return w.stop(API, http.StatusInternalServerError, "the integration answered more than %d bytes", tooLarge.Limit)
 	}
 	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
 }

@@ -86,9 +86,9 @@ func preflight(r *http.Request, cors http.Header) bool {
 	return cors != nil && r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// cors returns the headers for the origin of a request: nil without a configuration, empty for another origin. The API
-// answers preflights itself, and replaces what the integration says of CORS. The program has no settings for credentials
-// and exposed headers.
+// cors returns the headers for the origin of a request: nil without a configuration, empty for another origin, and for
+// OPTIONS that is not a preflight. The API answers preflights itself, and replaces what the integration says of CORS. The
+// program has no settings for credentials and exposed headers.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 func cors(config Values, r *http.Request) http.Header {
 	if len(config) == 0 {
@@ -99,7 +99,8 @@ func cors(config Values, r *http.Request) http.Header {
 	if slices.Contains(origins, "*") && origin != "" {
 		origin = "*"
 	}
-	if !slices.Contains(origins, origin) && !slices.Contains(origins, scheme+"://*") {
+	allowed := slices.Contains(origins, origin) || slices.Contains(origins, scheme+"://*")
+	if !allowed || r.Method == http.MethodOptions && !preflight(r, header) {
 		return header
 	}
 	header.Set("Access-Control-Allow-Origin", origin)

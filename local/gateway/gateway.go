@@ -3,8 +3,10 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +14,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,39 +29,96 @@ type Handler struct {
 	Runner *tasks.Runner
 }
 
+// Limits of an HTTP API: of the request line and the values of the headers, and of a body, in bytes.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+const (
+	headerLimit  = 10240
+	payloadLimit = 10 << 20
+)
+
+// validHeader is what the name of a header must be.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+var validHeader = regexp.MustCompile(`^[-A-Za-z0-9]+$`)
+
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if status, reason := receive(w, r); status != 0 {
+		h.answer(w, r, new(trace.Way).Refuse(status, reason))
+		return
+	}
 	way := h.Set.Follow(r)
 	if way.Stop != nil {
-		answer(w, r, way)
+		h.answer(w, r, way)
 		return
 	}
 	picked := h.Runner.Pick(way.TargetGroup)
 	if picked == nil {
-		answer(w, r, way.NoTargets())
+		h.answer(w, r, way.NoTargets())
 		return
 	}
 	defer picked.Done()
 	if way = h.Set.Connect(way, picked.Target); way.Stop != nil {
-		answer(w, r, way)
+		h.answer(w, r, way)
 		return
 	}
+	// An HTTP API has no WebSockets: the request goes on without the upgrade.
+	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-overview.html
+	r.Header.Del("Upgrade")
 	ctx, cancel := context.WithTimeout(r.Context(), way.Timeout)
 	defer cancel()
 	proxy := &httputil.ReverseProxy{
-		Transport:      picked.Transport,
-		Rewrite:        func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
-		ModifyResponse: func(response *http.Response) error { addCORS(response.Header, way.CORS); return nil },
+		Transport: picked.Transport,
+		Rewrite:   func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
+		ModifyResponse: func(response *http.Response) (err error) {
+			addCORS(response.Header, way.CORS)
+			response.Body, _, err = readWhole(nil, response.Body)
+			return err
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			answer(w, r, way.NoAnswer(err))
+			if !errors.Is(err, context.Canceled) { // the caller is still there
+				h.answer(w, r, way.NoAnswer(err))
+			}
 		},
 		ErrorLog: log.New(io.Discard, "", 0), // a caller or a task that goes away has its own message
 	}
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
+// receive reads a request whole. It returns how the API answers one that it does not take, 0 if it takes it. AWS
+// documents the limits, not the answers; callers report 413 and 431.
+func receive(w http.ResponseWriter, r *http.Request) (status int, reason string) {
+	size := len(r.Method) + len(" ") + len(r.RequestURI) + len(" ") + len(r.Proto) + len(r.Host)
+	for _, values := range r.Header {
+		size += len(strings.Join(values, ""))
+	}
+	if size > headerLimit {
+		return http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("request line and header values have %d bytes, allowed is %d", size, headerLimit)
+	}
+	var err error
+	r.Body, r.ContentLength, err = readWhole(w, r.Body)
+	r.TransferEncoding, r.Trailer = nil, nil
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", payloadLimit)
+	case err != nil:
+		return http.StatusBadRequest, fmt.Sprintf("the body is malformed: %v", err)
+	}
+	return 0, ""
+}
+
+// readWhole reads a body up to the limit of the API, and returns it to be read again, with its length.
+func readWhole(w http.ResponseWriter, body io.ReadCloser) (io.ReadCloser, int64, error) {
+	defer body.Close()
+	whole, err := io.ReadAll(http.MaxBytesReader(w, body, payloadLimit))
+	return io.NopCloser(bytes.NewReader(whole)), int64(len(whole)), err
+}
+
 // answer writes the answer of what stops a request: a message of the API, a page of the load balancer, or a fixed response.
-func answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
+// No service knows of it, so the log says why.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
 	stop, header := way.Stop, w.Header()
+	if stop.Status >= http.StatusBadRequest {
+		h.Runner.Log(string(stop.By), fmt.Sprintf("%s %s  %d  %s", r.Method, r.URL.EscapedPath(), stop.Status, stop.Reason))
+	}
 	contentType, body := stop.ContentType, stop.Body
 	switch stop.By {
 	case trace.API:
@@ -106,7 +167,9 @@ func addCORS(header, cors http.Header) {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
 func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it was sent: the proxy leaves out what Go cannot parse
 	p.Out.Host = p.In.Host
+	maps.DeleteFunc(p.Out.Header, func(name string, _ []string) bool { return way.DropInvalidHeaders && !validHeader.MatchString(name) })
 	local := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	forwarded := fmt.Sprintf("by=%s;for=%s;host=%q;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), p.In.Host)
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
@@ -116,7 +179,8 @@ func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	p.Out.Header.Set("X-Amzn-Trace-Id", traceID(p.In.Header.Get("X-Amzn-Trace-Id"), time.Now()))
 }
 
-// traceID returns the id of a request: the caller's root, if it has one, or a new one. The load balancer adds itself.
+// traceID returns the id of a request: the caller's root, if it has one, or a new one. The load balancer adds itself, in
+// the place of an earlier load balancer, and keeps all else.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html
 func traceID(given string, now time.Time) string {
 	id := func() string {
@@ -124,10 +188,16 @@ func traceID(given string, now time.Time) string {
 		rand.Read(b)
 		return fmt.Sprintf("1-%08x-%x", now.Unix(), b)
 	}
-	if !strings.Contains(given, "Root=") {
-		given = strings.TrimPrefix(given+";Root="+id(), ";")
+	fields := []string{"Self=" + id()}
+	for field := range strings.SplitSeq(given, ";") {
+		if field = strings.TrimSpace(field); field != "" && !strings.HasPrefix(field, "Self=") {
+			fields = append(fields, field)
+		}
 	}
-	return "Self=" + id() + ";" + given
+	if !slices.ContainsFunc(fields, func(field string) bool { return strings.HasPrefix(field, "Root=") }) {
+		fields = append(fields, "Root="+id())
+	}
+	return strings.Join(fields, ";")
 }
 
 // forwardedNode returns the host of an address as Forwarded wants it: IPv6 in brackets and quotes (RFC 7239, section 6).

@@ -1,16 +1,23 @@
 package gateway_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +66,29 @@ func (s *running) do(t *testing.T, method, path string, header http.Header) (*ht
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// raw sends bytes as they are, and returns the answer: Go's client changes some of what it is given.
+func (s *running) raw(t *testing.T, request string) (*http.Response, string) {
+	t.Helper()
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	connection.SetDeadline(time.Now().Add(limit))
+	if _, err := io.WriteString(connection, request); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -136,8 +166,9 @@ func TestWholePath(t *testing.T) {
 // echoed is what the service echo saw of a request.
 type echoed struct {
 	PID         int
-	Host        string
+	Path, Host  string
 	Header      http.Header
+	Length      int // of the body
 	Environment string
 }
 
@@ -163,6 +194,8 @@ func TestHeaders(t *testing.T) {
 		{"X-Forwarded-Port", "1", `^80$`},
 		{"X-Amzn-Trace-Id", "", `^Self=1-[0-9a-f]{8}-[0-9a-f]{24};Root=1-[0-9a-f]{8}-[0-9a-f]{24}$`},
 		{"X-Amzn-Trace-Id", "Root=1-67891233-abcdef012345678912345678", `^Self=1-[0-9a-f]{8}-[0-9a-f]{24};Root=1-67891233-abcdef012345678912345678$`},
+		{"X-Amzn-Trace-Id", "Self=1-0-of-another;Root=1-67891233-abcdef012345678912345678;CalledFrom=app", `^Self=1-[0-9a-f]{8}-[0-9a-f]{24};Root=1-67891233-abcdef012345678912345678;CalledFrom=app$`},
+		{"X-Amzn-Trace-Id", "CalledFrom=app; Self=1-0-of-another", `^Self=1-[0-9a-f]{8}-[0-9a-f]{24};CalledFrom=app;Root=1-[0-9a-f]{8}-[0-9a-f]{24}$`},
 	} {
 		header := http.Header{}
 		if test.given != "" {
@@ -182,6 +215,133 @@ func TestHeaders(t *testing.T) {
 	// The container's environment and nothing of this process.
 	if strings.Contains(e.Environment, "PATH=") || !strings.Contains(e.Environment, "IMAGE_DIGEST=sha256:") {
 		t.Errorf("environment is\n%s", e.Environment)
+	}
+}
+
+// What arrives at the task is what the caller sent, less what the API and the load balancer leave out.
+func TestRequestsArriveAsSent(t *testing.T) {
+	s := start(t, nil)
+	send := func(t *testing.T, request string) echoed {
+		t.Helper()
+		response, body := s.raw(t, request)
+		var e echoed
+		if err := json.Unmarshal([]byte(body), &e); err != nil || response.StatusCode != 200 {
+			t.Fatalf("%s %q %v", response.Status, body, err)
+		}
+		return e
+	}
+	for _, path := range []string{"/api/echo/?a=1;b=2", "/api/echo/?a=%zz&b", "/api/echo/?", "/api/echo/?=&&;", "/api/echo/a%2Fb/?q=%20y", "/api/echo/?a|b={c}"} {
+		if e := send(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); e.Path != path {
+			t.Errorf("%s arrives as %s", path, e.Path)
+		}
+	}
+	e := send(t, "GET /api/echo/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	for _, name := range []string{"Accept-Encoding", "User-Agent"} {
+		if values, has := e.Header[name]; has {
+			t.Errorf("%s %q is added", name, values)
+		}
+	}
+	e = send(t, "GET /api/echo/ HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip, br\r\n"+
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	if e.Header.Get("Accept-Encoding") != "gzip, br" || e.Header.Get("Upgrade") != "" || e.Header.Get("Connection") != "" {
+		t.Errorf("a WebSocket upgrade arrives with %v", e.Header)
+	}
+
+	odd := "GET /api/echo/ HTTP/1.1\r\nHost: x\r\nX-Fine-1: a\r\nX_Under: a\r\nx.dot: a\r\nX!$%&: a\r\n\r\n"
+	oddNames := []string{"X_Under", "X.dot", "X!$%&"}
+	names := func() (arrived []string) {
+		for name := range send(t, odd).Header {
+			if strings.HasPrefix(strings.ToUpper(name), "X") && !strings.HasPrefix(name, "X-Forwarded-") && name != "X-Amzn-Trace-Id" {
+				arrived = append(arrived, name)
+			}
+		}
+		slices.Sort(arrived)
+		return arrived
+	}
+	if got := names(); !slices.Equal(got, []string{"X-Fine-1"}) {
+		t.Errorf("with dropInvalidHeaderFields, these arrive: %q", got)
+	}
+	balancer := s.set.Of("aws:lb/loadBalancer:LoadBalancer")[0]
+	balancer.Outputs["dropInvalidHeaderFields"] = false
+	s.set.Put(balancer)
+	if got := names(); len(got) != 1+len(oddNames) {
+		t.Errorf("without dropInvalidHeaderFields, these arrive: %q, want X-Fine-1 and %q", got, oddNames)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	s := start(t, nil)
+	const payload = 10 << 20
+	post := func(n int) string {
+		return fmt.Sprintf("POST /api/echo/ HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", n, bytes.Repeat([]byte("x"), n))
+	}
+	chunked := func(chunks string) string {
+		return "POST /api/echo/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+	}
+	// The request line and the values, and nothing of the names or between them.
+	const before, after = "GET /api/echo/?", " HTTP/1.1\r\nHost: x\r\nA-Long-Name-Of-A-Header: yy\r\n\r\n"
+	ofSize := func(n int) string {
+		return before + strings.Repeat("q", n-len(before)-len(" HTTP/1.1xyy")) + after
+	}
+	for name, test := range map[string]struct {
+		request string
+		status  int
+		body    string // part of it
+	}{
+		"headers":                {ofSize(10240), 200, `"path":`},
+		"too long a query":       {ofSize(10241), 431, `{"message":"Request Header Fields Too Large"}`},
+		"too long a value":       {"GET /api/echo/ HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("v", 10240) + "\r\n\r\n", 431, `{"message":"Request Header Fields Too Large"}`},
+		"too many values":        {"GET /api/echo/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("v", 100)+"\r\n", 103) + "\r\n", 431, `{"message":"Request Header Fields Too Large"}`},
+		"body":                   {post(payload), 200, fmt.Sprintf(`"length":%d`, payload)},
+		"too large a body":       {post(payload + 1), 413, `{"message":"Request Entity Too Large"}`},
+		"too large, chunked":     {chunked(fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", payload+1, bytes.Repeat([]byte("x"), payload+1))), 413, `{"message":"Request Entity Too Large"}`},
+		"chunked":                {chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), 200, `"length":5`},
+		"chunks without a size":  {chunked("3\r\nabc\r\nnonsense\r\n"), 400, `{"message":"Bad Request"}`},
+		"chunk of another size":  {chunked("3\r\nabcdef\r\n0\r\n\r\n"), 400, `{"message":"Bad Request"}`},
+		"answer":                 {fmt.Sprintf("GET /api/echo/large?%d HTTP/1.1\r\nHost: x\r\n\r\n", payload), 200, strings.Repeat("\x00", 100)},
+		"too large an answer":    {fmt.Sprintf("GET /api/echo/large?%d HTTP/1.1\r\nHost: x\r\n\r\n", payload+1), 500, `{"message":"Internal Server Error"}`},
+		"headers of no route":    {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 404, `{"message":"Not Found"}`},
+		"too large for no route": {strings.Replace(post(payload+1), "/api/echo/", "/", 1), 413, `{"message":"Request Entity Too Large"}`},
+	} {
+		if response, body := s.raw(t, test.request); response.StatusCode != test.status || !strings.Contains(body, test.body) {
+			t.Errorf("%s: %s %.200s, want %d %.50s", name, response.Status, body, test.status, test.body)
+		}
+	}
+}
+
+// An answer that no service gave is in no service's log.
+func TestLogSaysWhyARequestStops(t *testing.T) {
+	var mutex sync.Mutex
+	var lines []string
+	s := startWith(t, map[string]string{"integrationTimeoutSeconds": "1"}, tasks.Options{Log: func(service, line string) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		lines = append(lines, service+"|"+line)
+	}})
+	logged := func(pattern string) bool {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return slices.ContainsFunc(lines, regexp.MustCompile(pattern).MatchString)
+	}
+	for _, test := range []struct{ path, pattern string }{
+		{"/api/echo/exit", `^load balancer\|GET /api/echo/exit  502  the target does not answer: .*(EOF|reset)`},
+		{"/api/echo/slow", `^HTTP API\|GET /api/echo/slow  503  the integration did not answer within 1s$`},
+		{"/api/echo/large?10485761", `^HTTP API\|GET /api/echo/large  500  the integration answered more than 10485760 bytes$`},
+	} {
+		if s.do(t, "GET", test.path, nil); !logged(test.pattern) {
+			t.Errorf("%s: not in the log: %s", test.path, test.pattern)
+		}
+	}
+	s.remove(t, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "producer-alb-to-producer-echo")
+	if s.do(t, "GET", "/api/echo/", nil); !logged(`^load balancer\|GET /api/echo/  504  security group producer-alb .*has no egress rule`) {
+		t.Error("the security group is not in the log")
+	}
+	if s.do(t, "GET", "/%1bnothing", nil); !logged(`^fixed response\|GET /%1[bB]nothing  404  no listener rule has this path`) {
+		t.Error("a path of no service is not in the log")
+	}
+	s.raw(t, "POST /api/echo/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+	if !logged(`^HTTP API\|POST /api/echo/  400  the body is malformed: .*chunk`) {
+		t.Error("a malformed body is not in the log")
 	}
 }
 
@@ -226,27 +386,39 @@ func TestStops(t *testing.T) {
 	}
 }
 
-func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
-	s := start(t, nil)
-	var group string
+// echoTargets counts the registered and the healthy tasks of the service echo.
+func (s *running) echoTargets() (all, healthy int) {
 	for _, g := range s.set.Of("aws:lb/targetGroup:TargetGroup") {
 		if g.Name == "producer-echo" {
-			group = g.Outputs.Text("arn")
+			return s.runner.Targets(g.Outputs.Text("arn"))
 		}
 	}
+	return 0, 0
+}
+
+// replaced tells whether two healthy tasks of echo are left, and a process that was there is not.
+func (s *running) replaced(pid int) bool {
+	all, healthy := s.echoTargets()
+	return all == 2 && healthy == 2 && !slices.Contains(s.runner.Processes(), pid)
+}
+
+func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
+	s := start(t, nil)
 	healthy := func(n int) func() bool {
-		return func() bool { _, healthy := s.runner.Targets(group); return healthy == n }
+		return func() bool { _, healthy := s.echoTargets(); return healthy == n }
 	}
 	eventually(t, "both tasks healthy", healthy(2))
-	_, sick := s.do(t, "POST", "/api/echo/sick", nil)
-	eventually(t, "the sick task is out", healthy(1))
+	_, text := s.do(t, "POST", "/api/echo/sick", nil)
+	sick, _ := strconv.Atoi(text)
+	eventually(t, "the sick task is out", func() bool { all, healthy := s.echoTargets(); return healthy < all || s.replaced(sick) })
 	for range 10 {
-		if e := s.echo(t, nil); fmt.Sprint(e.PID) == sick {
+		if e := s.echo(t, nil); e.PID == sick {
 			t.Error("the unhealthy task gets requests")
 			break
 		}
 	}
-	eventually(t, "it is back", healthy(2))
+	eventually(t, "another task is in its place", func() bool { return s.replaced(sick) })
+	one, other := s.echo(t, nil).PID, s.echo(t, nil).PID
 
 	// Dropped by a security group, health checks fail too; with no healthy target, all get requests.
 	rule := s.remove(t, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "producer-alb-to-producer-echo")
@@ -256,7 +428,7 @@ func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
 	}
 	s.set.Put(rule)
 	s.echo(t, nil)
-	eventually(t, "both are back", healthy(2))
+	eventually(t, "both are replaced", func() bool { return one != other && s.replaced(one) && s.replaced(other) })
 
 	before := map[int]bool{}
 	for _, pid := range s.runner.Processes() {
@@ -272,6 +444,19 @@ func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
 		}
 		return fresh == 1 && healthy(2)()
 	})
+}
+
+// A task that is there and answers nothing is replaced, as one that ends.
+func TestFrozenTaskIsReplaced(t *testing.T) {
+	s := start(t, map[string]string{"healthCheckTimeoutSeconds": "2", "integrationTimeoutSeconds": "1"})
+	frozen := s.echo(t, nil).PID
+	if err := syscall.Kill(frozen, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another task in place of the frozen one", func() bool { return s.replaced(frozen) })
+	for range 10 {
+		s.echo(t, nil)
+	}
 }
 
 // revise registers a new revision of a task definition, with text in it replaced, and deploys it.
@@ -412,10 +597,14 @@ func TestAuthorizationAndCORS(t *testing.T) {
 // The API puts its own headers in the place of the service's.
 func TestCORSOfTheService(t *testing.T) {
 	s := start(t, map[string]string{"cors": `{"allowOrigins":["https://ui.example.com"],"allowMethods":["GET"]}`})
-	for origin, want := range map[string]string{"https://ui.example.com": "https://ui.example.com", "https://x.example.com": ""} {
-		response, body := s.do(t, "GET", "/api/echo/", http.Header{"Origin": {origin}})
-		if got := response.Header.Get("Access-Control-Allow-Origin"); got != want || response.StatusCode != 200 {
-			t.Errorf("from %s: %s, allowed is %q, want %q: %s", origin, response.Status, got, want, body)
+	for _, test := range []struct{ method, origin, want string }{
+		{"GET", "https://ui.example.com", "https://ui.example.com"},
+		{"GET", "https://x.example.com", ""},
+		{"OPTIONS", "https://ui.example.com", ""}, // not a preflight
+	} {
+		response, body := s.do(t, test.method, "/api/echo/", http.Header{"Origin": {test.origin}})
+		if got := response.Header.Get("Access-Control-Allow-Origin"); got != test.want || response.StatusCode != 200 || response.Header.Get("Access-Control-Allow-Methods") != "" {
+			t.Errorf("%s from %s: %s, headers %v, want %q: %s", test.method, test.origin, response.Status, response.Header, test.want, body)
 		}
 	}
 }

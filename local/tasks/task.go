@@ -46,7 +46,7 @@ type task struct {
 	ctx     context.Context // until stop, or the end of the runner
 	stop    context.CancelFunc
 	healthy atomic.Bool
-	steady  atomic.Bool   // its deployment was successful: if it ends, another one starts
+	steady  atomic.Bool   // its deployment was successful: if it ends or is unhealthy, another one starts
 	ended   chan struct{} // closed with the end of the process
 
 	mutex  sync.Mutex
@@ -79,7 +79,7 @@ func (r *Runner) startTask(s *service, p plan) (*task, error) {
 	if t.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	t.transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext}
+	t.transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, DisableCompression: true}
 	t.command = exec.Command(program)
 	t.command.Env = []string{"HOST=127.0.0.1"} // nobody else on the network
 	for _, v := range p.Environment {
@@ -111,7 +111,7 @@ func (r *Runner) startTask(s *service, p plan) (*task, error) {
 		return nil, err
 	}
 	r.group.Go(func() { r.superviseTask(s, t) })
-	r.group.Go(func() { r.checkHealth(t) })
+	r.group.Go(func() { r.checkHealth(s, t) })
 	return t, nil
 }
 
@@ -185,14 +185,39 @@ func (r *Runner) replace(s *service, t *task) {
 	started[0].steady.Store(true)
 }
 
+// replaceUnhealthy starts another task, which takes the place of an unhealthy one once it is healthy. If it does not
+// get there, it is stopped.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
+func (r *Runner) replaceUnhealthy(s *service, t *task) {
+	r.options.Log(t.Name, fmt.Sprintf("a task is unhealthy, another one takes its place: %v", t.failure()))
+	s.deployment.Lock()
+	var started []*task
+	err := t.ctx.Err() // where a deployment has stopped it since
+	if err == nil {
+		started, err = r.startTasks(s, t.plan, 1)
+	}
+	s.deployment.Unlock()
+	if err == nil {
+		err = r.awaitHealthy(t.ctx, started)
+	}
+	if err == nil {
+		started[0].steady.Store(true)
+		started = []*task{t}
+	} else if t.ctx.Err() == nil {
+		r.options.Log(t.Name, fmt.Sprintf("the task in place of an unhealthy one: %v", err))
+	}
+	r.stopTasks(s, started)
+}
+
 // checkHealth runs the health checks of the target group until the task is stopped. One that passes makes a new target
 // healthy; after that it takes the thresholds of the group to change.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-func (r *Runner) checkHealth(t *task) {
+func (r *Runner) checkHealth(s *service, t *task) {
 	if t.targetGroup == "" {
 		t.healthy.Store(true)
 		return
 	}
+	var replacing atomic.Bool
 	wait, passed, failed, once := 100*time.Millisecond, 0, 0, false
 	for {
 		select {
@@ -214,13 +239,17 @@ func (r *Runner) checkHealth(t *task) {
 			}
 			continue
 		}
-		passed, failed = 0, failed+1
-		if failed >= cmp.Or(settings.Number("unhealthyThreshold"), 3) {
-			t.healthy.Store(false)
-		}
 		t.mutex.Lock()
 		t.why = err.Error()
 		t.mutex.Unlock()
+		passed, failed = 0, failed+1
+		if failed < cmp.Or(settings.Number("unhealthyThreshold"), 3) {
+			continue
+		}
+		t.healthy.Store(false)
+		if t.steady.Load() && replacing.CompareAndSwap(false, true) {
+			r.group.Go(func() { r.replaceUnhealthy(s, t); replacing.Store(false) })
+		}
 	}
 }
 

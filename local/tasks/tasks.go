@@ -64,6 +64,9 @@ func (r *Runner) Close() {
 	r.group.Wait()
 }
 
+// Log adds a line to what the services write.
+func (r *Runner) Log(service, line string) { r.options.Log(service, line) }
+
 // Build makes the program of an image, unless it is there.
 func (r *Runner) Build(ctx context.Context, image Image, digest string) error {
 	program := filepath.Join(r.options.Folder, digest)

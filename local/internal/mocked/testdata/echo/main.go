@@ -4,9 +4,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,10 +28,15 @@ func main() {
 	})
 	http.HandleFunc("/api/echo/exit", func(w http.ResponseWriter, r *http.Request) { os.Exit(3) })
 	http.HandleFunc("/api/echo/slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	http.HandleFunc("/api/echo/large", func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.RawQuery)
+		w.Write(make([]byte, n))
+	})
 	http.HandleFunc("/api/echo/", func(w http.ResponseWriter, r *http.Request) {
+		length, _ := io.Copy(io.Discard, r.Body)
 		w.Header().Set("Access-Control-Allow-Origin", "https://of-the-service.example.com")
 		json.NewEncoder(w).Encode(map[string]any{
-			"pid": os.Getpid(), "method": r.Method, "path": r.RequestURI, "host": r.Host, "header": r.Header,
+			"pid": os.Getpid(), "method": r.Method, "path": r.RequestURI, "host": r.Host, "header": r.Header, "length": length,
 			"environment": strings.Join(os.Environ(), "\n"),
 		})
 	})
