@@ -418,7 +418,8 @@ func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
 		}
 	}
 	eventually(t, "another task is in its place", func() bool { return s.replaced(sick) })
-	one, other := s.echo(t, nil).PID, s.echo(t, nil).PID
+	present := map[int]bool{}
+	eventually(t, "both tasks answer", func() bool { present[s.echo(t, nil).PID] = true; return len(present) == 2 })
 
 	// Dropped by a security group, health checks fail too; with no healthy target, all get requests.
 	rule := s.remove(t, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "producer-alb-to-producer-echo")
@@ -427,8 +428,16 @@ func TestHealthChecksTakeTargetsOutAndIn(t *testing.T) {
 		t.Errorf("with all targets unhealthy: %s", response.Status)
 	}
 	s.set.Put(rule)
-	s.echo(t, nil)
-	eventually(t, "both are replaced", func() bool { return one != other && s.replaced(one) && s.replaced(other) })
+	// A target that has only just been registered may not listen yet.
+	eventually(t, "requests arrive again", func() bool { response, _ := s.do(t, "GET", "/api/echo/", nil); return response.StatusCode == 200 })
+	eventually(t, "both are replaced", func() bool {
+		for pid := range present {
+			if !s.replaced(pid) {
+				return false
+			}
+		}
+		return true
+	})
 
 	before := map[int]bool{}
 	for _, pid := range s.runner.Processes() {
