@@ -2,7 +2,6 @@ package producer
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"math/bits"
 	"path"
@@ -401,6 +400,6 @@ func validateVariables(p *setting.Problems, s *Service, key string) {
 // validateMemory checks MiB against CPU units, whose own check is declared.
 func validateMemory(p *setting.Problems, key string, cpu, memory int) {
 	if allowed, known := fargateMemory[cpu]; known && !slices.Contains(allowed, memory) {
-		p.Add(key+"memory", memory, "with %s one of %s", fmt.Sprintf("%scpu %d", key, cpu), setting.Join(allowed))
+		p.Add(key+"memory", memory, "with %scpu %d one of %s", key, cpu, setting.Join(allowed))
 	}
 }

@@ -209,7 +209,7 @@ func (c *configuration) validateTags() (problems setting.Problems) {
 		}
 		seen[lower] = true
 		if value := c.tags[key]; !tagValue.MatchString(value) || strings.HasPrefix(strings.ToLower(value), "aws:") {
-			problems.Add(fmt.Sprintf("tags.%s", key), value, "up to 256 letters, digits, spaces and _.:/=+-@, not beginning with aws:")
+			problems.Add("tags."+key, value, "up to 256 letters, digits, spaces and _.:/=+-@, not beginning with aws:")
 		}
 	}
 	return problems
