@@ -40,6 +40,9 @@ type Args struct {
 	DeletionProtection bool
 	ContainerInsights  bool
 
+	// Endpoint is the URL at which the program itself asks AWS, for tests and local runs; default: the AWS SDK's.
+	Endpoint string
+
 	AvailabilityZones []string // names of two zones or more that have VPC links; see ChooseZones
 	Root              string   // folder that holds the build context, apps/
 	Services          []Service

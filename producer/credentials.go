@@ -63,6 +63,9 @@ func (a *Args) awsConfig(ctx context.Context) (aws.Config, error) {
 	if a.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(a.Profile))
 	}
+	if a.Endpoint != "" {
+		options = append(options, config.WithBaseEndpoint(a.Endpoint))
+	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if r := a.AssumeRole; err == nil && r.RoleArn != "" {
 		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), r.RoleArn, func(o *stscreds.AssumeRoleOptions) {

@@ -23,7 +23,9 @@ type Program struct {
 	Root     string             // folder that holds apps/; default: the folder of Pulumi.yaml, else the working directory
 	// Keys of the configuration, to refuse unknown ones; without a namespace, the project's. Default: those that `pulumi up`
 	// hands over. An inline program is not told of any, so who runs one sets them.
-	Keys         []string
+	Keys []string
+	// Endpoint is the URL at which the program itself asks AWS; default: the AWS SDK's. Its provider has the environment's.
+	Endpoint     string
 	DockerEngine func(host string) error // looks for the engine that builds images; nil: images need none
 }
 
@@ -50,6 +52,7 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		services = Services()
 	}
 	c := newConfiguration(services, root)
+	c.producer.Endpoint = program.Endpoint
 	for what, name := range map[string]string{"project": ctx.Project(), "stack": ctx.Stack()} {
 		if tokens.ValidateProjectName(name) != nil { // Pulumi has the same rule for both, and a variable that turns it off
 			return fmt.Errorf("name of the %s: %q is not allowed: 1 to 100 letters, digits, hyphens, underscores and dots, as names and tags on AWS are made from it", what, name)
