@@ -102,6 +102,7 @@ var changes = []change{
 	{"no Container Insights", settings{"containerInsights": false}, []string{"update ecs/cluster producer"}},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
+	{"bastion AMI", settings{"bastionAmi": ami}, []string{"replace ec2/instance consumer-bastion"}},
 	{"SSH", settings{"ssh": map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}}}, []string{
 		"create vpc/securityGroupIngressRule consumer-bastion-ssh-192.0.2.0-24", "replace ec2/instance consumer-bastion",
 	}},
@@ -143,6 +144,9 @@ var changes = []change{
 	{"region unchecked", settings{"aws:skipRegionValidation": true}, []string{"update pulumi:providers aws"}},
 	{"allowed accounts", settings{"aws:allowedAccountIds": []string{"123456789012"}}, []string{"update pulumi:providers aws"}},
 }
+
+// ami is an AMI that the simulator has, and not the newest one.
+const ami = "ami-760aaa0f"
 
 // cors are the settings of one origin, and more.
 func cors(more settings) map[string]any {
