@@ -113,12 +113,12 @@ func (a *Args) Declare(s *setting.Set) {
 	})
 	setting.Var(s, &a.Authorization, "authorization", AuthorizationNone,
 		"Who may call the API: anyone, who signs requests with IAM credentials, or who sends a bearer token",
-		"in place, at once: callers need credentials from then on; `iam` also replaces the bastion", setting.OneOf(AuthorizationNone, AuthorizationIAM, AuthorizationJWT))
+		"at once: callers need what the new value asks for; `iam` also replaces the bastion", setting.OneOf(AuthorizationNone, AuthorizationIAM, AuthorizationJWT))
 	setting.Object(s, "jwt", "The tokens that authorization jwt accepts", func(s *setting.Set) {
 		setting.Var(s, &a.JWT.Issuer, "issuer", "", "URL of the token's issuer", setting.InPlace, setting.Must("the https URL of the token's issuer", isHTTPS))
 		setting.Var(s, &a.JWT.Audiences, "audiences", nil, "What the token must be for, one of them", setting.InPlace)
 	})
-	setting.Var(s, &a.Bastion.Enabled, "bastion", true, "Make the bastion and the VPC around it", "makes or removes it and its VPC")
+	setting.Var(s, &a.Bastion.Enabled, "bastion", true, "Make the bastion and the VPC around it", "in place: makes or removes it and its VPC")
 	setting.Var(s, &a.Bastion.VpcCidr, "consumerVpcCidr", "10.1.0.0/16", "IPv4 range of the bastion's VPC, /16 to /23, apart from producerVpcCidr",
 		"two ups: bastion false, then the new range; interrupts the bastion alone")
 	setting.Var(s, &a.Bastion.AMI, "bastionAmi", "", "Amazon Linux 2023 AMI of the bastion, for x86_64; if not set, the newest one when the bastion is made, and then always that one",
