@@ -10,7 +10,7 @@ export STACK SERVICE YES TOKEN
 
 modules := . apps
 tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
-shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/lib.sh .ci/run consumer/signed-curl)
+shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/comment scripts/lib.sh .ci/run consumer/signed-curl)
 
 .DEFAULT_GOAL := help
 .PHONY: help local run up preview smoke outputs connect destroy test lint vulncheck fmt generate images e2e e2e-all faults bench

@@ -21,7 +21,7 @@ import (
 )
 
 // needed are the ordinary tools that the scripts may use; nothing else is on their PATH.
-var needed = []string{"awk", "basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort"}
+var needed = []string{"awk", "basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort", "tail"}
 
 // standIns answer as the real commands do, as far as the scripts look.
 var standIns = map[string]string{
@@ -35,6 +35,8 @@ case "$*" in
   "config get deletionProtection"*) echo "${FAKE_PROTECTION:-false}" ;;
   "stack select"*) [[ -z ${FAKE_NO_STACK:-} || $* == *--create* ]] || { echo "error: no stack named 'dev' found" >&2; exit 1; }
     [[ $* != *--create* ]] || echo "encryptionsalt: v1" >> Pulumi.dev.yaml ;;
+  "preview "*) [[ $* != *--event-log* || ${PULUMI_DEBUG_COMMANDS:-} != true ]] || echo "events" > "${@: -1}"
+    echo "would replace ~~~~"; [[ -z ${FAKE_PREVIEW_FAILS:-} ]] || { echo "error: preview failed" >&2; exit 255; } ;;
   "stack output bastionConnect"*) [[ -n ${FAKE_CONNECT:-} ]] && echo "$FAKE_CONNECT" ;;
   "stack output"*) echo "${FAKE_OUTPUTS:-{\}}" ;;
 esac`,
@@ -46,7 +48,12 @@ case "$*" in
   "version --format"*) echo "${FAKE_ENGINE:-28.2.2}" ;;
   "info --format"*) echo "${FAKE_STORE:-[[Backing Filesystem extfs] [Supports d_type true]]}" ;;
 esac`,
-	"go":                     ``,
+	"go": `[[ $* != "run ./scripts/impact "* ]] || { shift 2; echo "impact of $(cat "$1") to $(cat "$2")${3:+, $(cat "$3")}"; }`,
+	"git": `
+case "$*" in
+  "show HEAD^1:Pulumi.dev.yaml" | "show main:Pulumi.dev.yaml") echo "config of $2" ;;
+  *) echo "fatal: invalid object name" >&2; exit 128 ;;
+esac`,
 	"session-manager-plugin": ``,
 	"moto_server":            ``,
 	"aws": `
@@ -107,7 +114,7 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lib.sh", "stack", "smoke", "e2e"} {
+	for _, name := range []string{"lib.sh", "stack", "smoke", "e2e", "comment"} {
 		link(t, filepath.Join(here, name), filepath.Join(s.root, "scripts", name))
 	}
 	for name, text := range map[string]string{
@@ -418,6 +425,37 @@ func TestSmoke(t *testing.T) {
 			}
 			contains(t, "output", output, test.output...)
 			contains(t, "calls", calls, test.calls...)
+		})
+	}
+}
+
+func TestComment(t *testing.T) {
+	state := []string{"CI=true", "PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE=x"}
+	for _, test := range []struct {
+		name   string
+		env    []string
+		fails  bool
+		output []string
+	}{
+		{name: "preview", env: state, output: []string{
+			"## Preview of stack dev\n", "impact of config of HEAD^1:Pulumi.dev.yaml to config:\n  aws:region: us-west-2, events\n",
+			"~~~~\nwould replace ~~~\n", "!arn:aws:iam", "!failed",
+		}},
+		{name: "another base", env: append(state, "BASE=main"), output: []string{"impact of config of main:Pulumi.dev.yaml to"}},
+		{name: "a new file", env: append(state, "STACK=profile"), output: []string{"impact of  to config:\n  aws:profile: work, events\n"}},
+		{name: "a stack without a file", env: append(state, "STACK=team/private-api/new"), output: []string{"## Preview of stack team/private-api/new\n", "impact of  to , events\n"}},
+		{name: "failed preview", env: append(state, "FAKE_PREVIEW_FAILS=1"), fails: true, output: []string{
+			"**The preview failed.**", "impact of config of HEAD^1:Pulumi.dev.yaml to config:\n  aws:region: us-west-2\n", "error: preview failed", "!events",
+		}},
+		{name: "no state", env: []string{"CI=true"}, fails: true, output: []string{"**The preview failed.**", "a Pulumi backend that outlives this machine"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			output, _, ok := newSandbox(t).run(t, test.env, "comment")
+			if ok == test.fails {
+				t.Errorf("succeeded: %v, want %v\n%s", ok, !test.fails, output)
+			}
+			contains(t, "output", output, test.output...)
 		})
 	}
 }
