@@ -3,6 +3,7 @@
 package scripts
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"gopkg.in/yaml.v3"
 )
 
 // needed are the ordinary tools that the scripts may use; nothing else is on their PATH.
@@ -512,24 +514,101 @@ func bearer(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// A tag can be moved to other code by whoever owns the action; a commit cannot.
-// The one exception is by the vendor of the program that gets the credentials anyway.
-func TestActionsArePinned(t *testing.T) {
-	const exception = "uses: pulumi/actions@v6"
-	pinned := regexp.MustCompile(`^\s*(- )?uses: [\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	files, err := filepath.Glob("../.github/workflows/*.yml")
+// workflow is what the tests read of a workflow, or of an action that is made of steps.
+type workflow struct {
+	Jobs map[string]struct {
+		Environment any               `yaml:"environment"`
+		Permissions map[string]string `yaml:"permissions"`
+		Steps       []map[string]any  `yaml:"steps"`
+	} `yaml:"jobs"`
+	Inputs map[string]any `yaml:"inputs"`
+	Runs   struct {
+		Steps []map[string]any `yaml:"steps"`
+	} `yaml:"runs"`
+}
+
+// workflows returns the files below .github that match, parsed and as text.
+func workflows(t *testing.T, pattern string) (map[string]workflow, map[string]string) {
+	t.Helper()
+	files, err := filepath.Glob("../.github/" + pattern)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no workflows: %v", err)
+		t.Fatalf("no %s: %v", pattern, err)
 	}
+	all, texts := map[string]workflow{}, map[string]string{}
 	for _, file := range files {
+		var w workflow
 		text, err := os.ReadFile(file)
+		if err == nil {
+			err = yaml.Unmarshal(text, &w)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[file], texts[file] = w, string(text)
+	}
+	return all, texts
+}
+
+// A tag can be moved to other code by whoever owns the action; a commit cannot.
+func TestActionsArePinned(t *testing.T) {
+	pinned := regexp.MustCompile(`^\s*(- )?uses: (\./\.github/actions/[\w-]+|[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$`)
+	for _, pattern := range []string{"workflows/*.yml", "actions/*/action.yml"} {
+		_, texts := workflows(t, pattern)
+		for file, text := range texts {
+			for i, line := range strings.Split(text, "\n") {
+				if strings.Contains(line, "uses:") && !pinned.MatchString(line) {
+					t.Errorf("%s:%d: want owner/action@commit # version:\n%s", file, i+1, line)
+				}
+			}
+		}
+	}
+}
+
+// Who may push a branch can run any code in these workflows. So secrets belong to environments, which have rules of their
+// own, and a job that can write to the repository runs no code of a branch.
+func TestJobsAreLimited(t *testing.T) {
+	all, _ := workflows(t, "workflows/*.yml")
+	for file, w := range all {
+		for name, job := range w.Jobs {
+			text, err := yaml.Marshal(job.Steps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret, checkout := strings.Contains(string(text), "secrets."), strings.Contains(string(text), "actions/checkout@")
+			if secret && job.Environment == nil {
+				t.Errorf("%s: job %s uses secrets without an environment", file, name)
+			}
+			if job.Permissions == nil {
+				t.Errorf("%s: job %s does not say its permissions", file, name)
+			}
+			for permission, level := range job.Permissions {
+				if level == "write" && permission != "id-token" && (checkout || secret) {
+					t.Errorf("%s: job %s may write %s, and runs code or has secrets", file, name, permission)
+				}
+			}
+		}
+	}
+}
+
+// The steps of an action are held to what workflows are held to: actionlint itself reads no more of it than its inputs.
+func TestActionsAreLinted(t *testing.T) {
+	all, _ := workflows(t, "actions/*/action.yml")
+	for file, action := range all {
+		inputs := map[string]any{}
+		for name := range action.Inputs {
+			inputs[name] = map[string]any{"type": "string"}
+		}
+		text, err := yaml.Marshal(map[string]any{
+			"on":   map[string]any{"workflow_call": map[string]any{"inputs": inputs}},
+			"jobs": map[string]any{"steps": map[string]any{"runs-on": "ubuntu-24.04", "steps": action.Runs.Steps}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, line := range strings.Split(string(text), "\n") {
-			if strings.Contains(line, "uses:") && !pinned.MatchString(line) && !strings.HasSuffix(line, exception) {
-				t.Errorf("%s:%d: want owner/action@commit # version:\n%s", file, i+1, line)
-			}
+		cmd := exec.Command("go", "tool", "-modfile=tools/go.mod", "actionlint", "-")
+		cmd.Stdin = bytes.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
 		}
 	}
 }
