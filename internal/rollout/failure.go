@@ -51,16 +51,16 @@ var (
 	}
 	causes = append([]cause{
 		{"The image cannot be pulled", "Check that the image exists, that the service may read it, and that the tasks have a way to the registry (egress).",
-			regexp.MustCompile(`(?i)CannotPull|pull image|registry auth`)},
+			regexp.MustCompile(`(?i)CannotPull|pull image|registry auth from|pull command failed`)},
 		{"A secret cannot be read", "Check that the secret or parameter exists in this region, and kmsKey if it is encrypted with a key of your own.",
-			regexp.MustCompile(`(?i)pull secrets|retriev\w* secret|secretsmanager|from asm|from ssm|invalid ssm parameters`)},
+			regexp.MustCompile(`(?i)retrieve secrets? |fetching secret data|from (asm|ssm)\b|invalid ssm parameters`)},
 		{"The logs cannot be written", "Check that the log group is there: make up ARGS=--refresh makes it again.",
 			regexp.MustCompile(`(?i)logger args|logging driver|log group does not exist`)},
 		{"A role cannot be assumed", "Check that the roles of the service are there: make up ARGS=--refresh makes them again.",
 			regexp.MustCompile(`(?i)unable to assume`)},
-		{"The image is for another CPU", "Build the image for the CPU of the stack, or change architecture.", regexp.MustCompile(`(?i)exec format error|does not match platform|no matching manifest`)},
+		{"The image is for another CPU", "Build the image for the CPU of the stack, or change architecture.", regexp.MustCompile(`(?i)exec format error|matching platform|no matching manifest`)},
 		{"Out of memory", "Give the service more memory.", regexp.MustCompile(`OutOfMemory`)},
-		{"The container ends", "Read its last log lines; make run starts the service alone on your machine.", regexp.MustCompile(`(?i)essential container|exited with|EssentialContainerExited|CannotStartContainer`)},
+		{"The container ends", "Read its last log lines; make run starts the service alone on your machine.", regexp.MustCompile(`(?i)essential container in task exited|CannotStartContainer`)},
 		{"The load balancer finds it unhealthy", "Let the service answer 200 at its path and /health, on its port, within healthCheckTimeoutSeconds.",
 			regexp.MustCompile(`(?i)ELB health checks|Target\.(Timeout|FailedHealthChecks|ResponseCodeMismatch)|is unhealthy in \(?target-group`)},
 		{"Its own health check fails", "Run healthCommand in the container: it must end with 0 once the service can work.", regexp.MustCompile(`(?i)container health checks`)},
@@ -113,6 +113,9 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 	}
 	if err != nil {
 		section("the last question to AWS", err.Error())
+	}
+	if w.ours == nil {
+		section("ECS", "no deployment of this change is there")
 	}
 	if d := w.ours; d != nil {
 		says := []string{aws.ToString(d.StatusReason)}

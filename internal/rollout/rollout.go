@@ -54,14 +54,20 @@ func New(cfg aws.Config) *Watcher {
 	}
 }
 
-// Newest returns the ARN of the newest deployment of a service, "" if there is none. ECS keeps them for 90 days.
+// Newest returns the ARN of the newest deployment of a service, "" if there is none. ECS keeps them for 90 days. It repeats
+// the question for a minute if that can help.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
 func (w *Watcher) Newest(ctx context.Context, cluster, service string) (string, error) {
-	d, err := w.newest(ctx, cluster, service)
-	if err != nil || d == nil {
-		return "", err
+	for begin := time.Now(); ; {
+		d, err := w.newest(ctx, cluster, service)
+		switch {
+		case d != nil:
+			return aws.ToString(d.ServiceDeploymentArn), nil
+		case err == nil || ctx.Err() != nil || !mayPass(err, false) || time.Since(begin) > w.settle:
+			return "", err
+		}
+		time.Sleep(w.between)
 	}
-	return aws.ToString(d.ServiceDeploymentArn), nil
 }
 
 func (w *Watcher) newest(ctx context.Context, cluster, service string) (*types.ServiceDeploymentBrief, error) {
