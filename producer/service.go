@@ -235,7 +235,6 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
 		PropagateTags:                   pulumi.String("SERVICE"),
 		EnableEcsManagedTags:            pulumi.Bool(true),
-		WaitForSteadyState:              pulumi.Bool(false), // to the provider, tasks that run are steady, whether they serve or not
 	}, append(opts,
 		pulumi.DependsOn(d.before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Delete: waitForDeletion}),

@@ -91,7 +91,7 @@ var types = map[string]Type{
 		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
 			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
 			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
-			"platformVersion propagateTags serviceRegistries taskDefinition waitForSteadyState",
+			"platformVersion propagateTags serviceRegistries taskDefinition",
 	},
 	"aws:ecs/taskDefinition:TaskDefinition": {
 		id:      "$family",
