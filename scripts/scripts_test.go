@@ -282,7 +282,7 @@ func TestStack(t *testing.T) {
 		{name: "Docker's own store in an old Docker", args: []string{"up"}, env: []string{"FAKE_ENGINE=20.10.24+dfsg1"}, calls: []string{"pulumi up"}},
 		{name: "preview", args: []string{"preview"}, calls: []string{"pulumi preview --stack dev [passphrase]"}},
 		{name: "destroy", args: []string{"destroy"}, env: append(keys, "PULUMI_BACKEND_URL=file:///tmp/x", "YES=1"),
-			output: []string{"Everything in stack dev is deleted from AWS"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
+			output: []string{"All resources of stack dev are deleted", "lists what AWS keeps"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
 		{name: "destroy what is protected", args: []string{"destroy"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_PROTECTION=true", "YES=1"}, fails: true,
 			output: []string{"pulumi config set deletionProtection false --stack dev", "make up STACK=dev"}, calls: []string{"!pulumi destroy"}},
 		{name: "destroy before any login", args: []string{"destroy"}, fails: true, output: []string{"not logged in"}, calls: []string{"!pulumi login"}},
