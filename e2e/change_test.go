@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -165,13 +166,41 @@ func TestPlannedChanges(t *testing.T) {
 	a := newAccount(t)
 	d := a.newStack(t, "plan", nil, base())
 	d.up(t)
+	mark := a.proxy.Mark()
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, d.preview(t, base().with(c.set)), c.want)
 		})
 	}
+	allowed := append(actions(t, "### Permissions of a preview"), "sts:AssumeRole") // with aws:assumeRole
+	for _, c := range a.proxy.Since(mark) {
+		if action := c.Service + ":" + c.Operation; !slices.Contains(allowed, action) {
+			t.Errorf("a preview needs %s, which docs/security.md does not have", action)
+		}
+	}
 	d.destroy(t)
 	a.sweep(t, "plan")
+}
+
+// actions are those of the policy below a heading of docs/security.md.
+func actions(t *testing.T, heading string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n"+heading+"\n")
+	_, section, _ = strings.Cut(section, "```json")
+	section, _, found := strings.Cut(section, "```")
+	all := regexp.MustCompile(`"([a-z0-9]+:[A-Z]\w+)"`).FindAllStringSubmatch(section, -1)
+	if !found || len(all) == 0 {
+		t.Fatalf("docs/security.md has no policy below %q", heading)
+	}
+	var names []string
+	for _, match := range all {
+		names = append(names, match[1])
+	}
+	return names
 }
 
 // expect compares operations with a row's.
