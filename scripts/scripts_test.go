@@ -57,7 +57,9 @@ case "$*" in
   *) echo "fatal: invalid object name" >&2; exit 128 ;;
 esac`,
 	"session-manager-plugin": ``,
-	"moto_server":            ``,
+	"gh": `
+if [[ $* == *--paginate* ]]; then echo "$FAKE_COMMENT"; else echo "$*"; cat; fi`,
+	"moto_server": ``,
 	"aws": `
 case "$*" in
   "sts get-caller-identity"*) [[ -z ${FAKE_CREDENTIALS_EXPIRED:-} ]] || { echo "The SSO session has expired" >&2; exit 255; }
@@ -609,6 +611,61 @@ func TestActionsAreLinted(t *testing.T) {
 		cmd.Stdin = bytes.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}
+
+// step runs a step of a workflow that has a command, by what its command contains.
+func step(t *testing.T, s *sandbox, file, contains string, env ...string) (output string, ok bool) {
+	t.Helper()
+	all, _ := workflows(t, "workflows/"+file)
+	for _, job := range all["../.github/workflows/"+file].Jobs {
+		for _, step := range job.Steps {
+			if run, _ := step["run"].(string); strings.Contains(run, contains) {
+				cmd := exec.Command("bash", "-e", "-c", run) // as GitHub runs it
+				cmd.Dir, cmd.Env = s.root, append(slices.Clone(s.env), env...)
+				out, err := cmd.CombinedOutput()
+				return string(out), err == nil
+			}
+		}
+	}
+	t.Fatalf("%s has no step with %q", file, contains)
+	return "", false
+}
+
+// The comment goes from one job to the other as an output, also of a preview that failed.
+func TestCommentIsHandedOver(t *testing.T) {
+	for _, failure := range []string{"", "1"} {
+		s := newSandbox(t)
+		outputs, summary := filepath.Join(t.TempDir(), "outputs"), filepath.Join(t.TempDir(), "summary")
+		output, ok := step(t, s, "preview.yml", "scripts/comment", "CI=true", "PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE=x",
+			"FAKE_PREVIEW_FAILS="+failure, "GITHUB_OUTPUT="+outputs, "GITHUB_STEP_SUMMARY="+summary)
+		if ok != (failure == "") {
+			t.Errorf("preview fails: %q, step succeeds: %v\n%s", failure, ok, output)
+		}
+		text, err := os.ReadFile(outputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := os.ReadFile(summary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, rest, _ := strings.Cut(string(text), "<<")
+		end, rest, _ := strings.Cut(rest, "\n")
+		if comment, found := strings.CutSuffix(rest, end+"\n"); name != "text" || !found || comment != string(shown) || !strings.HasPrefix(comment, "## Preview of stack dev\n") {
+			t.Errorf("the output is\n%s\nand the summary\n%s", text, shown)
+		}
+	}
+}
+
+// A second run changes the comment of the first one.
+func TestCommentIsPosted(t *testing.T) {
+	for old, want := range map[string]string{"": "--method POST repos/o/n/issues/1/comments", "https://api/comments/7": "--method PATCH https://api/comments/7"} {
+		s := newSandbox(t)
+		output, ok := step(t, s, "preview.yml", "gh api", "COMMENTS=repos/o/n/issues/1/comments", "COMMENT=$(touch x) `x`\nsecond line", "FAKE_COMMENT="+old)
+		if !ok || !strings.Contains(output, want) || !strings.Contains(output, "\n<!-- preview -->\n$(touch x) `x`\nsecond line\n") {
+			t.Errorf("%v\n%s", ok, output)
 		}
 	}
 }
