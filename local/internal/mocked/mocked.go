@@ -29,7 +29,8 @@ func Root(testing.TB) string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Deploy runs the program with a configuration, builds the images and runs the services until the end of the test.
+// Deploy runs the program with a configuration, builds the images and runs the services until the end of the test. It
+// waits for their deployments.
 func Deploy(t testing.TB, program stack.Program, config map[string]string, o tasks.Options) (*trace.Set, *tasks.Runner) {
 	t.Helper()
 	if program.Root == "" {
@@ -59,11 +60,30 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string, o tas
 		}
 	}
 	for _, service := range set.Of(trace.ServiceType) {
-		if err := runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs); err != nil {
+		if err := runner.Deploy(service.ID, service.Name, service.Outputs); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for _, service := range set.Of(trace.ServiceType) {
+		if s := Await(t, runner, service.ID); s.Deployments[0].Status != "SUCCESSFUL" {
+			t.Fatalf("deployment of %s: %+v, events %v", service.Name, s.Deployments[0], s.Events)
+		}
+	}
 	return set, runner
+}
+
+// Await waits until the latest deployment of a service has ended, and returns the service.
+func Await(t testing.TB, runner *tasks.Runner, arn string) tasks.Service {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, s := range runner.Services() {
+			if s.ARN == arn && s.Deployments[0].FinishedAt != 0 {
+				return s
+			}
+		}
+	}
+	t.Fatalf("the deployment of %s does not end", arn)
+	return tasks.Service{}
 }
 
 // Services are two that do not change with those of the stack.
