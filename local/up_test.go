@@ -23,7 +23,6 @@ import (
 
 	"private-api/local/engine"
 	"private-api/local/internal/mocked"
-	"private-api/local/tasks"
 )
 
 // limit bounds what is waited for; nothing is asserted about how long it takes.
@@ -99,8 +98,7 @@ func prepare(t *testing.T, on map[string]func(*session)) *session {
 		s.on[text] = func() { call(s) }
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: root, temp: t.TempDir(),
-		tasks: tasks.Options{HealthyTimeout: 10 * time.Second}}
+	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: root, temp: t.TempDir()}
 	s.serving = func(url string, e *engine.Engine) {
 		s.url, s.engine = url, e
 		close(s.served)

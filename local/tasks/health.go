@@ -13,8 +13,9 @@ import (
 	"private-api/trace"
 )
 
-// minGrace is how long a task may at least take until its health checks count: it starts no faster here than on AWS.
-const minGrace = 5 * time.Second
+// minStart is how long a task may take to become healthy, if the grace period is shorter: the grace period is sped up, the
+// task is not.
+const minStart = 5 * time.Second
 
 // Health is the health of a target, in the words of the load balancer.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/check-target-health.html
@@ -64,7 +65,7 @@ func (r *Runner) checkHealth(s *service, t *task) {
 			}
 		case failed >= cmp.Or(settings.Number("unhealthyThreshold"), 3):
 			t.healthy, t.health = false, unhealthy
-			if !t.failed && time.Since(t.started) >= t.grace {
+			if age := time.Since(t.started); !t.failed && age >= t.grace && (t.wasHealthy || age >= minStart) {
 				r.failedChecks(s, t, err)
 			}
 		}

@@ -159,7 +159,7 @@ func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 		}
 	}
 	grace := time.Duration(outputs.Number("healthCheckGracePeriodSeconds")) * time.Second / Speed
-	return plan{c, definition.Outputs.Text("arn"), targetGroup, target, max(grace, minGrace)}, nil
+	return plan{c, definition.Outputs.Text("arn"), targetGroup, target, grace}, nil
 }
 
 // Remove stops a service and waits for the end of its tasks.
