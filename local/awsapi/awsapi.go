@@ -4,6 +4,7 @@ package awsapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -221,12 +222,12 @@ func (h *handler) describeServices(in struct {
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func (h *handler) listTasks(in struct{ Cluster, ServiceName, DesiredStatus string }) (any, error) {
 	s, err := h.service(in.Cluster, in.ServiceName)
-	if in.DesiredStatus != "RUNNING" && in.DesiredStatus != "STOPPED" {
-		err = errors.Join(err, invalid("desiredStatus: RUNNING or STOPPED is allowed, not %q", in.DesiredStatus))
+	status, arns := cmp.Or(in.DesiredStatus, "RUNNING"), []string{}
+	if status != "RUNNING" && status != "STOPPED" {
+		err = errors.Join(err, invalid("desiredStatus: RUNNING or STOPPED is allowed, not %q", status))
 	}
-	arns := []string{}
 	for _, t := range s.Tasks {
-		if t.DesiredStatus == in.DesiredStatus {
+		if t.DesiredStatus == status {
 			arns = append(arns, t.ARN)
 		}
 	}
@@ -250,11 +251,15 @@ func (h *handler) describeTasks(in struct {
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 func (h *handler) getLogEvents(in struct {
 	LogGroupName, LogStreamName string
-	Limit                       int
+	Limit                       *int
 	StartFromHead               bool
 }) (any, error) {
-	if in.Limit < 1 || in.Limit > 10000 || in.StartFromHead {
-		return nil, invalid("the stand-in for AWS takes a limit of 1 to 10000, and gives the latest events")
+	limit := 10000
+	if in.Limit != nil {
+		limit = *in.Limit
+	}
+	if limit < 1 || limit > 10000 {
+		return nil, invalid("limit: 1 to 10000 is allowed, not %d", limit)
 	}
 	if !slices.ContainsFunc(h.set.Of(logGroupType), func(g trace.Resource) bool { return g.Outputs.Text("name") == in.LogGroupName }) {
 		return nil, &failure{"ResourceNotFoundException", "The specified log group does not exist."}
@@ -262,7 +267,11 @@ func (h *handler) getLogEvents(in struct {
 	for _, s := range h.runner.Services() {
 		for _, t := range s.Tasks {
 			if t.LogGroup == in.LogGroupName && t.LogStream == in.LogStreamName {
-				return map[string]any{"events": t.Log[max(0, len(t.Log)-in.Limit):]}, nil
+				events := t.Log[:min(len(t.Log), limit)]
+				if !in.StartFromHead {
+					events = t.Log[len(t.Log)-len(events):]
+				}
+				return map[string]any{"events": events}, nil
 			}
 		}
 	}

@@ -39,8 +39,10 @@ type Options struct {
 	Root    string                               // of the repository; relative paths of build contexts count from it
 	Config  map[string]string                    // by key; without a namespace, the project's
 	Display io.Writer                            // takes all that Pulumi shows
-	Temp    string                               // folder for everything that is made; "": the system's
-	Tasks   tasks.Options                        // Folder is set here
+	// Progress takes what the program says of a resource only while an update is under way; default: nothing does.
+	Progress func(resource, text string)
+	Temp     string        // folder for everything that is made; "": the system's
+	Tasks    tasks.Options // Folder is set here
 }
 
 // Engine is one stack and the cloud that it is deployed to.
@@ -55,6 +57,8 @@ type Engine struct {
 	api     *awsapi.Server
 	stack   auto.Stack
 	display io.Writer
+
+	progress func(resource, text string)
 }
 
 // New makes an empty stack, whose tasks stop when ctx ends. Close removes it and everything that came of it.
@@ -63,7 +67,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root, display: o.Display}
+	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root, display: o.Display, progress: o.Progress}
 	o.Tasks.Folder = filepath.Join(folder.Name(), programs)
 	e.Runner = tasks.New(ctx, e.Set, o.Tasks)
 	defer func() {

@@ -467,40 +467,11 @@ func TestFrozenTaskIsReplaced(t *testing.T) {
 	}
 }
 
-// revise registers a new revision of a task definition, with text in it replaced, and begins to deploy it. It returns the
-// ARN of the service, and what ECS refuses.
-func (s *running) revise(t *testing.T, name, old, replacement string) (service string, err error) {
-	t.Helper()
-	for _, d := range s.set.Of(trace.TaskDefinitionType) {
-		if d.Name != name {
-			continue
-		}
-		outputs := trace.Values{}
-		for key, value := range d.Outputs {
-			outputs[key] = value
-		}
-		outputs["arn"] = d.Outputs.Text("arn") + "0"
-		text := strings.Replace(d.Outputs.Text("containerDefinitions"), old, replacement, 1)
-		if text == d.Outputs.Text("containerDefinitions") {
-			t.Fatalf("%q is not in %s", old, text)
-		}
-		outputs["containerDefinitions"] = text
-		s.set.Put(trace.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
-		for _, service := range s.set.Of(trace.ServiceType) {
-			if service.Name == name {
-				service.Outputs["taskDefinition"] = outputs["arn"]
-				return service.ID, s.runner.Deploy(service.ID, service.Name, service.Outputs)
-			}
-		}
-	}
-	t.Fatalf("no task definition and service %s", name)
-	return "", nil
-}
-
-// deploy deploys such a revision, and returns the service once its deployment has ended.
+// deploy deploys a new revision, with text in the container definitions replaced, and returns the service once its
+// deployment has ended.
 func (s *running) deploy(t *testing.T, name, old, replacement string) tasks.Service {
 	t.Helper()
-	service, err := s.revise(t, name, old, replacement)
+	service, err := mocked.Revise(t, s.set, s.runner, name, old, replacement)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -564,7 +535,7 @@ func TestFailedDeploymentLeavesWhatRan(t *testing.T) {
 func TestTargetGroupWithoutLoadBalancer(t *testing.T) {
 	s := startWith(t, nil, tasks.Options{WithoutProcesses: true})
 	s.remove(t, "aws:lb/listenerRule:ListenerRule", "producer-book")
-	_, err := s.revise(t, "producer-book", "@sha256:", "@sha256:0")
+	_, err := mocked.Revise(t, s.set, s.runner, "producer-book", "@sha256:", "@sha256:0")
 	if err == nil || !strings.Contains(err.Error(), "does not have an associated load balancer") {
 		t.Errorf("error is %v", err)
 	}

@@ -157,7 +157,7 @@ func (r *Runner) run(s *service) {
 			if d := s.deployments[0]; d.underWay() {
 				d.finish("STOPPED", "the service is deleted")
 			}
-			r.stopTasks(s, s.running(), fmt.Sprintf("Scaling activity initiated by (deployment %s)", s.active.id))
+			r.stopTasks(s, s.running(), s.scaling())
 			r.mutex.Unlock()
 			return
 		}
@@ -190,10 +190,11 @@ func (r *Runner) step(s *service) (start int) {
 			r.exited(s, t)
 		}
 	}
+	r.stopSurplus(s)
 	if s.breaker && d.underWay() && s.active.failures >= s.threshold() {
 		s.fail(d)
+		r.stopSurplus(s)
 	}
-	r.stopSurplus(s)
 	good, others := 0, 0
 	for _, t := range s.tasks {
 		switch {
@@ -244,24 +245,25 @@ func (r *Runner) stopSurplus(s *service) {
 			spare++
 		}
 	}
-	var failed, old []*task
+	var old []*task
 	for _, t := range s.running() {
 		switch {
-		case t.failed && t.deployment == s.active:
-			if !t.wasHealthy || spare >= 0 {
-				failed = append(failed, t)
-			}
-		case t.deployment != s.active && (!t.healthy || t.failed):
+		case t.failed && (!t.wasHealthy || spare >= 0 || t.deployment != s.active):
+			r.stopTasks(s, []*task{t}, fmt.Sprintf("Task failed ELB health checks in (target-group %s)", t.targetGroup))
+		case t.failed || t.deployment == s.active: // it is needed
+		case !t.healthy:
 			old = append(old, t)
-		case t.deployment != s.active && spare > 0:
+		case spare > 0:
 			old = append(old, t)
 			spare--
 		}
 	}
-	if len(failed) > 0 {
-		r.stopTasks(s, failed, fmt.Sprintf("Task failed ELB health checks in (target-group %s)", failed[0].targetGroup))
-	}
-	r.stopTasks(s, old, fmt.Sprintf("Scaling activity initiated by (deployment %s)", s.active.id))
+	r.stopTasks(s, old, s.scaling())
+}
+
+// scaling is the reason that ECS gives for the end of a task that is no longer needed.
+func (s *service) scaling() string {
+	return fmt.Sprintf("Scaling activity initiated by (deployment %s)", s.active.id)
 }
 
 // fail ends a deployment whose tasks failed too often, or the rollback of one. Without an earlier deployment to go back to,

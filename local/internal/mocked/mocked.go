@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +86,36 @@ func Await(t testing.TB, runner *tasks.Runner, arn string) tasks.Service {
 	t.Fatalf("the deployment of %s does not end", arn)
 	return tasks.Service{}
 }
+
+// Revise registers a new revision of a task definition, with text in its container definitions replaced, and begins to
+// deploy it. It returns the ARN of the service, and what ECS refuses.
+func Revise(t testing.TB, set *trace.Set, runner *tasks.Runner, name, old, replacement string) (service string, err error) {
+	t.Helper()
+	for _, d := range set.Of(trace.TaskDefinitionType) {
+		if d.Name != name {
+			continue
+		}
+		outputs := maps.Clone(d.Outputs)
+		text := strings.Replace(d.Outputs.Text("containerDefinitions"), old, replacement, 1)
+		if text == d.Outputs.Text("containerDefinitions") {
+			t.Fatalf("%q is not in %s", old, text)
+		}
+		revisions++
+		outputs["arn"], outputs["containerDefinitions"] = fmt.Sprintf("%s%d", d.Outputs.Text("arn"), revisions), text
+		set.Put(trace.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
+		for _, service := range set.Of(trace.ServiceType) {
+			if service.Name == name {
+				service.Outputs["taskDefinition"] = outputs["arn"]
+				return service.ID, runner.Deploy(service.ID, service.Name, service.Outputs)
+			}
+		}
+	}
+	t.Fatalf("no task definition and service %s", name)
+	return "", nil
+}
+
+// revisions tells task definitions apart.
+var revisions int
 
 // Services are two that do not change with those of the stack.
 func Services() []producer.Service {
