@@ -456,6 +456,24 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends an up that waits for a deployment.
+func TestInterruptADeployment(t *testing.T) {
+	t.Setenv("CI", "") // with it, progress is not ephemeral
+	s := prepare(t, nil)
+	if err := os.WriteFile(filepath.Join(s.root, "apps", "author", "main.go"), []byte("package main\nimport `time`\nfunc main() { time.Sleep(time.Hour) }"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.progress = func(resource, _ string) {
+		if resource == "producer-author" {
+			s.cancel()
+		}
+	}
+	s.begin(t)
+	if err := s.end(t); err != nil {
+		t.Errorf("error: %v", err)
+	}
+}
+
 // A second Ctrl-C ends the destroy, and still leaves nothing.
 func TestInterruptTheDestroy(t *testing.T) {
 	s := prepare(t, map[string]func(*session){" deleting (": func(*session) { syscall.Kill(os.Getpid(), syscall.SIGINT) }})

@@ -50,7 +50,7 @@ func start(t *testing.T, o tasks.Options) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(server.Close)
 	cfg := aws.Config{
 		Region: "us-west-2", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },

@@ -78,6 +78,9 @@ func (d *deployment) underWay() bool {
 func (d *deployment) finish(status, reason string) {
 	d.record.Status, d.record.StatusReason, d.record.FinishedAt = status, reason, now()
 	d.record.UpdatedAt = d.record.FinishedAt
+	if d.record.Breaker.Status == "MONITORING" {
+		d.record.Breaker.Status = "MONITORING_COMPLETE"
+	}
 }
 
 // now is the time in AWS's JSON: seconds since 1970.
@@ -96,7 +99,6 @@ func (s *service) event(format string, args ...any) {
 func (s *service) deploy(p plan, o settings) {
 	if len(s.deployments) > 0 && s.deployments[0].underWay() {
 		s.deployments[0].finish("STOPPED", "")
-		s.deployments[0].record.Breaker.Status = "MONITORING_COMPLETE"
 	}
 	s.settings = o
 	d := &deployment{plan: p, id: fmt.Sprintf("ecs-svc/%019d", rand.Int64())}
@@ -239,7 +241,8 @@ func (s *service) running() (all []*task) {
 // are left. A task that was healthy is stopped once another one has taken its place.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
 func (r *Runner) stopSurplus(s *service) {
-	spare := -(s.desired*s.minPercent + 99) / 100
+	minimum := (s.desired*s.minPercent + 99) / 100
+	spare := -minimum
 	for _, t := range s.running() {
 		if t.healthy && !t.failed {
 			spare++
@@ -271,7 +274,6 @@ func (s *service) scaling() string {
 func (s *service) fail(d *deployment) {
 	s.event(") (deployment %s) deployment failed: tasks failed to start.", s.active.id)
 	d.record.Breaker.Status = "TRIGGERED"
-	d.record.UpdatedAt = now()
 	switch {
 	case !s.rollback:
 		d.finish("STOPPED", "")
@@ -282,7 +284,7 @@ func (s *service) fail(d *deployment) {
 		// While it is rolled back to, a deployment is not completed, and so no candidate.
 		s.active, s.completed = s.completed, nil
 		s.active.failures, s.nextStart = 0, time.Time{}
-		d.record.Status, d.record.StatusReason = "ROLLBACK_IN_PROGRESS", rolledBack
+		d.record.Status, d.record.StatusReason, d.record.UpdatedAt = "ROLLBACK_IN_PROGRESS", rolledBack, now()
 		d.record.Rollback = &Rollback{Reason: rolledBack, StartedAt: now(), Revision: s.active.record.Target.ARN}
 		s.event(") rolling back to deployment %s.", s.active.id)
 	}
@@ -295,9 +297,6 @@ func (s *service) complete(d *deployment) {
 		d.finish("ROLLBACK_SUCCESSFUL", rolledBack)
 	} else {
 		d.finish("SUCCESSFUL", "")
-		if s.breaker {
-			d.record.Breaker.Status = "MONITORING_COMPLETE"
-		}
 	}
 	s.event(") (deployment %s) deployment completed.", s.active.id)
 }

@@ -133,7 +133,7 @@ func (r *Runner) Deploy(arn, name string, outputs trace.Values) error {
 func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 	definition, ok := r.set.Find(trace.TaskDefinitionType, outputs.Text("taskDefinition"))
 	if !ok {
-		return plan{}, errors.New("ClientException: TaskDefinition not found.")
+		return plan{}, errors.New("ClientException: TaskDefinition not found")
 	}
 	var containers []container
 	if err := json.Unmarshal([]byte(definition.Outputs.Text("containerDefinitions")), &containers); err != nil {
@@ -151,11 +151,11 @@ func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 		// ECS refuses these, in these words. The service must come after the listener rule.
 		switch name, port := balancer.Text("containerName"), balancer.Number("containerPort"); {
 		case name != c.Name:
-			return plan{}, fmt.Errorf("InvalidParameterException: The container %s does not exist in the task definition.", name)
+			return plan{}, fmt.Errorf("InvalidParameterException: The container %s does not exist in the task definition", name)
 		case port != target.Port:
-			return plan{}, fmt.Errorf("InvalidParameterException: The container %s did not have a container port %d defined.", name, port)
+			return plan{}, fmt.Errorf("InvalidParameterException: The container %s did not have a container port %d defined", name, port)
 		case !r.set.Attached(targetGroup):
-			return plan{}, fmt.Errorf("InvalidParameterException: The target group with targetGroupArn %s does not have an associated load balancer.", targetGroup)
+			return plan{}, fmt.Errorf("InvalidParameterException: The target group with targetGroupArn %s does not have an associated load balancer", targetGroup)
 		}
 	}
 	grace := time.Duration(outputs.Number("healthCheckGracePeriodSeconds")) * time.Second / Speed
