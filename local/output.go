@@ -30,7 +30,7 @@ type output struct {
 	width   func() int // of the terminal; nil: it is none
 }
 
-// line is what is written, or the status of a resource. The status of "" removes them all.
+// line is what is written, or the status of a resource: "" removes that, and that of "" all.
 type line struct {
 	text             []byte
 	resource, status string
@@ -47,10 +47,13 @@ func newOutput(to io.Writer, width func() int) *output {
 				fmt.Fprintf(&b, "\x1b[%dA\x1b[J", shown) // up to the first of them, and remove all from there
 			}
 			b.Write(l.text)
-			if l.text == nil {
+			switch {
+			case l.text != nil:
+			case l.status != "":
 				statuses[l.resource] = l.status
-			}
-			if l.text == nil && l.resource == "" {
+			case l.resource != "":
+				delete(statuses, l.resource)
+			default:
 				clear(statuses)
 			}
 			shown = len(statuses)
@@ -89,7 +92,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Status shows how far a resource is, below all that is written, in a line of its own. The status of "" removes them all.
+// Status shows how far a resource is, below all that is written, in a line of its own. "" removes it, and that of "" all.
 func (o *output) Status(resource, status string) {
 	if o.width == nil {
 		return

@@ -271,12 +271,13 @@ func TestStatus(t *testing.T) {
 	o.Status("b", "service b: 1 of 2")
 	o.Status("a", "service a: …")
 	fmt.Fprintln(o, "a log line")
+	o.Status("b", "")
 	o.Status("", "")
 	fmt.Fprintln(o, "up")
 	o.Close()
 	const one, two = "\x1b[1A\x1b[J", "\x1b[2A\x1b[J"
 	const b, a = "service b: \n", "service a: \n"
-	if want := b + one + a + b + two + "a log line\n" + a + b + two + "up\n"; shown.String() != want {
+	if want := b + one + a + b + two + "a log line\n" + a + b + two + a + one + "up\n"; shown.String() != want {
 		t.Errorf("shown is %q, want %q", shown.String(), want)
 	}
 	shown.Reset()

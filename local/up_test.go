@@ -281,10 +281,13 @@ func (p *progress) add(resource, text string) {
 	p.lines = append(p.lines, resource+" "+text)
 }
 
+// has tells whether a line begins with text, or is the end of a resource.
 func (p *progress) has(resource, text string) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	return slices.ContainsFunc(p.lines, func(line string) bool { return strings.HasPrefix(line, resource+" "+text) })
+	return slices.ContainsFunc(p.lines, func(line string) bool {
+		return text != "" && strings.HasPrefix(line, resource+" "+text) || line == resource+" "+text
+	})
 }
 
 func TestUp(t *testing.T) {
@@ -388,7 +391,7 @@ func TestUp(t *testing.T) {
 			t.Errorf("after a failed up: %d %s", status, body)
 		}
 	}
-	if !progress.has("producer-book", "service book: 2 of 2 tasks running, targets: ") {
+	if !progress.has("producer-book", "service book: 2 of 2 tasks running, targets: ") || !progress.has("producer-author", "") {
 		t.Errorf("progress is %q", progress.lines)
 	}
 	if err := os.WriteFile(source, good, 0o644); err != nil {
@@ -497,9 +500,9 @@ func TestUpRefuses(t *testing.T) {
 		spoil string // file in apps/ that is made nonsense, or what is behind the equals sign
 		error string
 	}{
-		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
-		"does not compile": {nil, "author/main.go", "\napps/author/main.go:1:1: "},
-		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", ":egress: \"tunnel\" is not allowed"},
+		"port taken":          {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
+		"does not compile":    {nil, "author/main.go", "\napps/author/main.go:1:1: "},
+		"refused setting":     {[]string{"-config", "egress=tunnel"}, "", ":egress: \"tunnel\" is not allowed"},
 		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "\n  No rollback candidate was found to run the rollback.\n"},
 		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "× CannotPullContainerError: image example.com/book@sha256:"},
 	} {

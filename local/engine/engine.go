@@ -39,7 +39,8 @@ type Options struct {
 	Root    string                               // of the repository; relative paths of build contexts count from it
 	Config  map[string]string                    // by key; without a namespace, the project's
 	Display io.Writer                            // takes all that Pulumi shows
-	// Progress takes what the program says of a resource only while an update is under way; default: nothing does.
+	// Progress takes what the program says of a resource only while an update is under way, and "" once its component is
+	// done; default: nothing does.
 	Progress func(resource, text string)
 	Temp     string        // folder for everything that is made; "": the system's
 	Tasks    tasks.Options // Folder is set here

@@ -52,6 +52,9 @@ func (e *Engine) update(ctx context.Context, name string, command func(chan<- ev
 				}
 				if step := event.ResOutputsEvent; step != nil {
 					state, does := cmp.Or(step.Metadata.New, step.Metadata.Old), done[step.Metadata.Op]
+					if !state.Custom && e.progress != nil {
+						e.progress(resource.URN(state.URN).Name(), "") // a component with outputs is done
+					}
 					if does != "" && state.Custom && !strings.HasPrefix(state.Type, "pulumi:") {
 						typ := string(resource.URN(state.URN).Type().Name())
 						changes = append(changes, Change{components[state.URN], typ, does})

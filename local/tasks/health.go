@@ -77,7 +77,7 @@ func (r *Runner) checkHealth(s *service, t *task) {
 func (r *Runner) failedChecks(s *service, t *task, err error) {
 	t.failed = true
 	s.event(") (task %s) (port %d) is unhealthy in (target-group %s) due to (reason %s)", t.id, t.target.Port, t.targetGroup, t.health.Description)
-	if !s.deployments[0].underWay() {
+	if s.completed == s.active { // otherwise the outcome of the deployment says it
 		r.group.Go(func() {
 			r.options.Log(t.Name, fmt.Sprintf("a task is unhealthy, another one takes its place: %v", err))
 		})

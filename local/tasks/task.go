@@ -199,7 +199,7 @@ func (r *Runner) exited(s *service, t *task) {
 	t.stopCode, t.stoppedReason = "EssentialContainerExited", "Essential container in task exited"
 	s.deregistered([]*task{t})
 	s.settle(t)
-	if t.wasHealthy || !s.deployments[0].underWay() {
+	if s.completed == s.active { // otherwise the outcome of the deployment says it
 		r.group.Go(func() {
 			r.options.Log(t.Name, fmt.Sprintf("a task ended, another one starts: %v", t.command.ProcessState))
 		})
