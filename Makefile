@@ -88,8 +88,8 @@ e2e-all: ## The same, with everything that does not fit in half an hour
 faults: ## Test every fault instead of the sample in e2e: an hour
 	E2E_FAULTS=all scripts/e2e go test -count=1 -parallel 4 -timeout 120m -v -run '^TestFaults$$' $(ARGS) ./e2e
 
-bench: ## Measure the figures in docs/testing.md: services under load, stacks of many services
+bench: ## Measure the figures in docs/testing.md: services under load, stacks of many services, the first up
 	@scripts/e2e
 	go run -C apps ./internal/bench
 	go test -C apps -run '^$$' -bench . ./...
-	E2E_BENCH=1 scripts/e2e go test -count=1 -timeout 120m -run '^TestManyServices$$' -v ./e2e
+	E2E_BENCH=1 scripts/e2e go test -count=1 -timeout 120m -run '^(TestManyServices|TestFirstUp)$$' -v ./e2e

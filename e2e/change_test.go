@@ -43,13 +43,13 @@ var changes = []change{
 		"replace ec2/instance consumer-bastion",
 	}},
 	{"zones by name", byName, []string{
-		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "update ec2/route producer-private-{1,2}",
+		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "replace ec2/route producer-private-{1,2}",
 		"replace ec2/{subnet,routeTableAssociation} consumer-public-{1,2}", "replace ec2/instance consumer-bastion",
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer", "update lb/loadBalancer producer", deploy,
 	}},
 	{"number of zones", settings{"availabilityZoneCount": 3}, []string{
 		"create ec2/{subnet,routeTable,routeTableAssociation,route} producer-{public,private}-3",
-		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "update ec2/route producer-private-{1,2}",
+		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "replace ec2/route producer-private-{1,2}",
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer", "update lb/loadBalancer producer", deploy,
 	}},
 	{"NAT per zone", settings{"egress": "nat-per-zone"}, []string{
