@@ -68,6 +68,9 @@ var (
 	}, waitsFor...)
 )
 
+// trouble matches an event that tells of some.
+var trouble = regexp.MustCompile(`(?i)fail|unable|unhealthy|reached the limit`)
+
 // headingFailed is where causes that are not known lead to.
 const headingFailed = "When a deployment fails"
 
@@ -137,7 +140,16 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 	}
 	section("targets that are not healthy", w.targets...)
 	events, err := w.events(ctx)
-	section("latest events", ask(events[:min(len(events), maxEvents)], err)...)
+	var first, rest []string // after a rollback, the latest are about the tasks that go on
+	for _, e := range events {
+		if trouble.MatchString(e) {
+			first = append(first, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	events = append(first, rest...)
+	section("events", ask(events[:min(len(events), maxEvents)], err)...)
 	if newest != "" {
 		section("last log lines of task "+newest, ask(w.logLines(ctx, newest))...)
 	}
