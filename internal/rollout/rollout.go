@@ -157,9 +157,11 @@ func (w *watch) look(parent context.Context) (succeeded bool, err error) {
 		}
 		// A change of tags alone starts none; then the one before counts.
 	}
-	arn := newest.ServiceDeploymentArn
+	var arn *string
 	if w.ours != nil {
 		arn = w.ours.ServiceDeploymentArn
+	} else {
+		arn = newest.ServiceDeploymentArn
 	}
 	out, err := w.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{*arn}})
 	if err != nil || len(out.ServiceDeployments) == 0 {
@@ -170,12 +172,16 @@ func (w *watch) look(parent context.Context) (succeeded bool, err error) {
 	case types.ServiceDeploymentStatusSuccessful:
 		return true, nil
 	case types.ServiceDeploymentStatusRollbackRequested, types.ServiceDeploymentStatusRollbackInProgress,
-		types.ServiceDeploymentStatusRollbackSuccessful, types.ServiceDeploymentStatusRollbackFailed,
-		types.ServiceDeploymentStatusStopRequested, types.ServiceDeploymentStatusStopped:
+		types.ServiceDeploymentStatusRollbackSuccessful, types.ServiceDeploymentStatusRollbackFailed:
 		return false, w.failed(parent, fmt.Sprintf("failed: ECS says %s", w.ours.Status), nil)
 	}
+	// ECS stops a deployment, too, when somebody starts another one.
 	if newest != nil && aws.ToTime(newest.CreatedAt).After(aws.ToTime(w.ours.CreatedAt)) {
 		return false, w.failed(parent, "was overtaken by a deployment that somebody else started: "+aws.ToString(newest.ServiceDeploymentArn), nil)
+	}
+	switch w.ours.Status {
+	case types.ServiceDeploymentStatusStopRequested, types.ServiceDeploymentStatusStopped:
+		return false, w.failed(parent, fmt.Sprintf("failed: ECS says %s", w.ours.Status), nil)
 	}
 	w.progress(ctx)
 	return false, nil

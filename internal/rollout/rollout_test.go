@@ -209,6 +209,7 @@ func TestFails(t *testing.T) {
 		"to be stopped":        {map[string][]string{"DescribeServiceDeployments": {describe("new", "STOP_REQUESTED")}}, nil, "failed: ECS says STOP_REQUESTED"},
 		"stopped":              {map[string][]string{"DescribeServiceDeployments": {describe("new", "STOPPED")}}, nil, "failed: ECS says STOPPED"},
 		"overtaken":            {map[string][]string{"ListServiceDeployments": {list("new"), list("later", "new")}, "DescribeServiceDeployments": {describe("new", "IN_PROGRESS")}}, nil, "was overtaken by a deployment that somebody else started: " + deployment("later")},
+		"overtaken, stopped":   {map[string][]string{"ListServiceDeployments": {list("new"), list("later", "new")}, "DescribeServiceDeployments": {describe("new", "IN_PROGRESS"), describe("new", "STOP_REQUESTED")}}, nil, "was overtaken by a deployment that somebody else started: " + deployment("later")},
 		"too slow":             {map[string][]string{"DescribeServiceDeployments": {describe("new", "IN_PROGRESS")}}, short, "is not done after 50ms (deploymentTimeoutMinutes)"},
 		"never answered":       {map[string][]string{"ListServiceDeployments": {"reset"}}, short, "the last question to AWS:\n  operation error ECS: ListServiceDeployments"},
 		"never shown":          {map[string][]string{"ListServiceDeployments": {list()}}, short, "no deployment of this change is there"},
