@@ -37,6 +37,7 @@ func TestFirstUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			account := func() *account {
 				a := newAccountAlone(t)
+				a.proxy.MakeRole(0) // Terraform does not wait for it
 				a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Operation: "CreateNatGateway", Times: -1, Delay: late})
 				return a
 			}

@@ -164,9 +164,11 @@ func (w *watch) look(parent context.Context) (succeeded bool, err error) {
 		}
 		// A change of tags alone starts none; then the one before counts.
 	}
-	arn := newest.ServiceDeploymentArn
+	var arn *string
 	if w.ours != nil {
 		arn = w.ours.ServiceDeploymentArn
+	} else {
+		arn = newest.ServiceDeploymentArn
 	}
 	out, err := w.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{*arn}})
 	if err != nil || len(out.ServiceDeployments) == 0 {

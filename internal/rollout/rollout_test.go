@@ -162,6 +162,7 @@ func TestSucceeds(t *testing.T) {
 		"a new service that ECS knows later":     {&none, map[string][]string{"ListServiceDeployments": {"!ServiceNotFoundException", list(), list("new")}}, nil},
 		"a list that still shows the one before": {&old, map[string][]string{"ListServiceDeployments": {list("old"), list("old"), list("new", "old")}, "DescribeServiceDeployments": {describe("new", "SUCCESSFUL")}}, nil},
 		"a list that forgets the new one again":  {&old, map[string][]string{"ListServiceDeployments": {list("old", "new"), list("old"), list("old", "new")}}, nil},
+		"a list that forgets all again":          {&old, map[string][]string{"ListServiceDeployments": {list("old", "new"), list()}}, nil},
 		"a change that starts none, as of tags":  {&old, map[string][]string{"ListServiceDeployments": {list("old")}, "DescribeServiceDeployments": {describe("old", "SUCCESSFUL")}}, slow},
 		"throttling":                             {&old, map[string][]string{"ListServiceDeployments": {"!ThrottlingException", list("new")}, "DescribeServiceDeployments": {"!ThrottlingException", describe("new", "IN_PROGRESS"), "!ThrottlingException", describe("new", "SUCCESSFUL")}}, nil},
 		"faults of AWS and of the network":       {&old, map[string][]string{"ListServiceDeployments": {"reset", "!ServerException", list("new")}, "DescribeServiceDeployments": {"reset", describe("new", "IN_PROGRESS"), "!ServerException", describe("new", "SUCCESSFUL")}}, nil},
