@@ -10,10 +10,10 @@ export STACK SERVICE YES TOKEN
 
 modules := . apps
 tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
-shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/lib.sh .ci/run consumer/signed-curl)
+shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/comment scripts/lib.sh .ci/run consumer/signed-curl)
 
 .DEFAULT_GOAL := help
-.PHONY: help local run up preview smoke outputs connect destroy test lint fmt generate images e2e e2e-all faults bench
+.PHONY: help local run up preview smoke outputs connect destroy test lint vulncheck fmt generate images e2e e2e-all faults bench
 
 help: ## List the commands
 	@echo "usage: make COMMAND [STACK=$$STACK] [SERVICE=$$SERVICE] [ARGS=...]"
@@ -67,6 +67,10 @@ lint: ## Check formatting, code, workflows and, if shellcheck is installed, scri
 	@set -e; for module in $(modules); do ( set -ex; cd $$module; go vet ./...; $(tool) staticcheck ./... ); done
 	$(tool) actionlint $(wildcard .github/workflows/*.yml)
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(shells); else echo '== shellcheck is not installed, so the scripts were not checked'; fi
+
+# With the Go version that builds the images, as vulnerabilities of the standard library count too.
+vulncheck: ## Look for known vulnerabilities in the services; needs the internet
+	cd apps && GOTOOLCHAIN=go$$(sed -n 's/^FROM .*golang:\([0-9.]*\).*/\1/p' Dockerfile) $(tool) govulncheck ./...
 
 fmt: ## Format the code
 	gofmt -w *.go */
