@@ -128,9 +128,9 @@ func (p *Proxy) Decide(outcomes ...Outcome) {
 	p.gaps.outcomes = append(p.gaps.outcomes, outcomes...)
 }
 
-// MakeRole sets how long after the account's first CreateCluster the service-linked role of ECS is there, if it was not
-// before: default 2 seconds; negative: it never is.
-func (p *Proxy) MakeRole(after time.Duration) {
+// MakeRole sets how often GetRole does not find the service-linked role of ECS once the account has a cluster, if the role
+// was not there before: default 1; negative: always.
+func (p *Proxy) MakeRole(after int) {
 	p.gaps.mu.Lock()
 	defer p.gaps.mu.Unlock()
 	p.gaps.roleAfter = after
@@ -142,8 +142,8 @@ func (g *gaps) answer(c *Call, request []byte) *httptest.ResponseRecorder {
 	defer g.mu.Unlock()
 	switch c.String() {
 	case "iam:GetRole":
-		if c.Params["RoleName"] == roleName {
-			g.role(c)
+		if c.Params["RoleName"] == roleName && !g.role(c) && g.clusters != nil && g.roleAfter > 0 {
+			g.roleAfter--
 		}
 	case "ecs:PutClusterCapacityProviders":
 		if !g.role(c) {
@@ -180,7 +180,7 @@ func (g *gaps) role(c *Call) bool {
 	if err == nil {
 		return true
 	}
-	if g.clusters == nil || g.roleAfter < 0 || time.Since(g.firstCluster) < g.roleAfter {
+	if g.clusters == nil || g.roleAfter != 0 {
 		return false
 	}
 	_, err = client.CreateRole(ctx, &iam.CreateRoleInput{
@@ -189,14 +189,6 @@ func (g *gaps) role(c *Call) bool {
 	})
 	var exists *iamtypes.EntityAlreadyExistsException
 	return err == nil || errors.As(err, &exists)
-}
-
-// madeCluster remembers a cluster, and when the first was made.
-func (g *gaps) madeCluster(name string) {
-	if g.clusters == nil {
-		g.clusters, g.firstCluster = map[string]bool{}, time.Now()
-	}
-	g.clusters[name] = true
 }
 
 // find finds a service, or the refusal that AWS answers instead.

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -29,17 +28,16 @@ type gaps struct {
 	stageTags map[string]map[string]any // by API
 	described map[string]string         // security-group rules: id to description
 
-	outcomes     []Outcome // of deployments yet to come
-	deployed     int64     // deployments so far
-	clusters     map[string]bool
-	firstCluster time.Time
-	roleAfter    time.Duration // how long after firstCluster the service-linked role is there; negative: never
+	outcomes  []Outcome       // of deployments yet to come
+	deployed  int64           // deployments so far
+	clusters  map[string]bool // nil until there is one
+	roleAfter int             // how often the service-linked role is yet to be missed; negative: always
 }
 
 func newGaps(target string) *gaps {
 	return &gaps{
 		target:   target,
-		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, roleAfter: 2 * time.Second,
+		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, roleAfter: 1,
 	}
 }
 
@@ -72,7 +70,10 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 	}
 	switch c.String() {
 	case "ecs:CreateCluster":
-		g.madeCluster(c.Params["clusterName"])
+		if g.clusters == nil {
+			g.clusters = map[string]bool{}
+		}
+		g.clusters[c.Params["clusterName"]] = true
 	case "ecs:DeleteCluster":
 		delete(g.clusters, path.Base(c.Params["cluster"]))
 	case "ecs:DeleteService":
