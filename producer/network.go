@@ -10,6 +10,7 @@ import (
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"private-api/internal/flowlog"
 	"private-api/internal/policy"
 	"private-api/internal/securitygroup"
 )
@@ -49,6 +50,11 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	net := &network{Vpc: vpc, egress: []pulumi.Resource{vpc}}
 	if err := securitygroup.EmptyDefault(ctx, name, vpc.VpcId, opts...); err != nil {
 		return nil, err
+	}
+	if args.FlowLogs {
+		if err := flowlog.New(ctx, name, vpc.VpcId, args.LogRetentionDays, args.KmsKeyArn, opts...); err != nil {
+			return nil, err
+		}
 	}
 
 	// ECR keeps image layers in S3; a gateway endpoint costs nothing and spares the NAT gateway that traffic.
