@@ -17,18 +17,19 @@ import (
 )
 
 // gaps fills what the simulator forgets and AWS gives back: part of what an ECS service was given, the descriptions of
-// security-group rules, the groups of an instance that came with its network interface, and tags that an API's stage
-// got later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
+// security-group rules, the groups of an instance that came with its network interface, tags that an API's stage got
+// later, and keys that log groups got or lost later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
 // from a change.
 type gaps struct {
 	mu        sync.Mutex
 	services  map[string]map[string]any // what ECS services were given, by cluster/service
 	stageTags map[string]map[string]any // by API
 	described map[string]string         // security-group rules: id to description
+	logKeys   map[string]string         // of log groups, where they were changed
 }
 
 func newGaps() *gaps {
-	return &gaps{services: map[string]map[string]any{}, stageTags: map[string]map[string]any{}, described: map[string]string{}}
+	return &gaps{services: map[string]map[string]any{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, logKeys: map[string]string{}}
 }
 
 var (
@@ -52,10 +53,18 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 	if stage := stageARN.FindStringSubmatch(urlPath); stage != nil && c.Operation == "TagResource" {
 		g.tagStage(stage[1], request, answer)
 	}
+	if c.String() == "logs:AssociateKmsKey" || c.String() == "logs:DisassociateKmsKey" { // the simulator has neither
+		g.logKeys[c.Params["logGroupName"]] = c.Params["kmsKeyId"]
+		answer.Code = http.StatusOK
+		answer.Header().Set("Content-Type", jsonType)
+		replaceBody(answer, []byte("{}"))
+	}
 	if answer.Code >= 400 {
 		return
 	}
 	switch c.String() {
+	case "logs:DescribeLogGroups":
+		editJSON(answer, g.fillLogKeys)
 	case "ecs:CreateService", "ecs:UpdateService":
 		g.keep(c, request)
 		fallthrough
@@ -109,6 +118,23 @@ func (g *gaps) fillServices(doc map[string]any) {
 	for _, entry := range append(list, doc["service"]) {
 		if service, ok := entry.(map[string]any); ok {
 			maps.Copy(service, g.services[serviceKey(service["clusterArn"], service["serviceName"])])
+		}
+	}
+}
+
+// fillLogKeys completes an answer that describes log groups.
+func (g *gaps) fillLogKeys(doc map[string]any) {
+	list, _ := doc["logGroups"].([]any)
+	for _, entry := range list {
+		group, ok := entry.(map[string]any)
+		if !ok {
+			continue
+		}
+		name, _ := group["logGroupName"].(string)
+		if key, changed := g.logKeys[name]; changed {
+			if delete(group, "kmsKeyId"); key != "" {
+				group["kmsKeyId"] = key
+			}
 		}
 	}
 }

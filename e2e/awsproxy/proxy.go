@@ -254,6 +254,7 @@ const (
 		"<RequestId>injected</RequestId></ErrorResponse>"
 	ec2Error = "<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors>" +
 		"<RequestID>injected</RequestID></Response>"
+	s3Error   = "<Error><Code>%s</Code><Message>%s</Message></Error>"
 	jsonError = `{"__type":%q,"message":%q}`
 	jsonType  = "application/x-amz-json-1.1"
 )
@@ -266,6 +267,8 @@ var (
 	ec2 = &protocol{"text/xml", ec2Error, failure{http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded."}}
 	// X-Amz-Target: ECS, ECR, logs, Cloud Map, SSM
 	jsonTarget = &protocol{jsonType, jsonError, failure{http.StatusBadRequest, "ThrottlingException", "Rate exceeded"}}
+	// method and path in, XML out: S3
+	restXML = &protocol{"application/xml", s3Error, failure{http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."}}
 	// method and path: API Gateway
 	restJSON = &protocol{jsonType, jsonError, failure{http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests"}}
 )
