@@ -87,6 +87,7 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-CloudWatchLogs.html
 		NamePrefix:      pulumi.Sprintf("/aws/vendedlogs/%s-%s/api-", ctx.Project(), ctx.Stack()),
 		RetentionInDays: pulumi.Int(args.LogRetentionDays),
+		KmsKeyId:        args.KmsKeyArn,
 	}, opts...)
 	if err != nil {
 		return fmt.Errorf("creating log group: %w", err)

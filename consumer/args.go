@@ -14,6 +14,7 @@ import (
 type Args struct {
 	Region, Profile    string
 	LogRetentionDays   int
+	FlowLogs           bool
 	IntegrationTimeout int // seconds
 	Throttle           Throttle
 	CORS               CORS
@@ -23,7 +24,9 @@ type Args struct {
 
 	VpcLinkID   pulumi.StringInput // from the producer
 	ListenerArn pulumi.StringInput // from the producer
-	Services    []Service
+	// KmsKeyArn is the ARN of the key that encrypts log groups; nil: AWS's own.
+	KmsKeyArn pulumi.StringPtrInput
+	Services  []Service
 }
 
 // Service is one path of the API, for the URLs that people are given.
@@ -95,6 +98,7 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Region(s, &a.Region)
 	setting.Profile(s, &a.Profile)
 	setting.LogRetentionDays(s, &a.LogRetentionDays)
+	setting.FlowLogs(s, &a.FlowLogs)
 	setting.Var(s, &a.IntegrationTimeout, "integrationTimeoutSeconds", 29, "Seconds that the API waits for a service", setting.InPlace,
 		setting.Between(1, maxIntegrationTimeout, "seconds"))
 	setting.Object(s, "throttle", "Limit for all callers of the API together; a request over it gets a 429", func(s *setting.Set) {

@@ -15,6 +15,7 @@ import (
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"private-api/internal/flowlog"
 	"private-api/internal/policy"
 	"private-api/internal/securitygroup"
 )
@@ -34,7 +35,7 @@ const (
 
 // newBastion makes the instance and the VPC around it.
 func newBastion(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, parent pulumi.ResourceOrInvokeOption) (*ec2.Instance, error) {
-	network, err := newNetwork(ctx, name, &args.Bastion, parent)
+	network, err := newNetwork(ctx, name, args, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +90,11 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.
 	return bastion, nil
 }
 
-func newNetwork(ctx *pulumi.Context, name string, b *Bastion, opts ...pulumi.ResourceOption) (*awsxec2.Vpc, error) {
+func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*awsxec2.Vpc, error) {
 	auto, mask := awsxec2.SubnetAllocationStrategyAuto, subnetPrefix
 	network, err := awsxec2.NewVpc(ctx, name, &awsxec2.VpcArgs{
-		CidrBlock:             &b.VpcCidr,
-		AvailabilityZoneNames: b.AvailabilityZones,
+		CidrBlock:             &args.Bastion.VpcCidr,
+		AvailabilityZoneNames: args.Bastion.AvailabilityZones,
 		SubnetStrategy:        &auto,
 		SubnetSpecs:           []awsxec2.SubnetSpecArgs{{Type: awsxec2.SubnetTypePublic, CidrMask: &mask}},
 		NatGateways:           &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
@@ -102,6 +103,11 @@ func newNetwork(ctx *pulumi.Context, name string, b *Bastion, opts ...pulumi.Res
 	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("creating VPC: %w", err)
+	}
+	if args.FlowLogs {
+		if err := flowlog.New(ctx, name, network.VpcId, args.LogRetentionDays, args.KmsKeyArn, opts...); err != nil {
+			return nil, err
+		}
 	}
 	return network, securitygroup.EmptyDefault(ctx, name, network.VpcId, opts...)
 }

@@ -14,6 +14,8 @@ import (
 	"private-api/internal/testkit"
 )
 
+const keyARN = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 // valid are arguments with everything at its default.
 func valid() *Args {
 	a := DefaultArgs()
@@ -27,6 +29,7 @@ func valid() *Args {
 func everythingOn() *Args {
 	a := valid()
 	a.Region, a.Profile, a.LogRetentionDays, a.IntegrationTimeout = "eu-central-1", "work", 7, 10
+	a.FlowLogs, a.KmsKeyArn = true, pulumi.String(keyARN)
 	a.Throttle = Throttle{Burst: 50, Rate: 20}
 	a.CORS = CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}, AllowHeaders: []string{"authorization"}, MaxAge: 60}
 	a.Authorization, a.JWT = AuthorizationJWT, JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}
@@ -152,6 +155,38 @@ func TestControls(t *testing.T) {
 	}
 	if group := stage.Input("accessLogSettings.destinationArn").(string); !strings.Contains(group, ":log-group:/aws/vendedlogs/") {
 		t.Errorf("access log group %s", group)
+	}
+}
+
+// Flow logs come with the bastion's VPC, and a customer managed key encrypts all log groups.
+func TestLogs(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Args)
+		groups []string
+		flows  int
+	}{
+		"default":                     {func(*Args) {}, []string{"front <nil>"}, 0},
+		"flow logs":                   {func(a *Args) { a.FlowLogs = true }, []string{"front <nil>", "front-flow-logs <nil>"}, 1},
+		"flow logs without a bastion": {func(a *Args) { a.FlowLogs, a.Bastion.Enabled = true, false }, []string{"front <nil>"}, 0},
+		"customer managed key":        {func(a *Args) { a.FlowLogs, a.KmsKeyArn = true, pulumi.String(keyARN) }, []string{"front " + keyARN, "front-flow-logs " + keyARN}, 1},
+	} {
+		a := valid()
+		test.change(a)
+		r := deploy(t, a)
+		var groups []string
+		for _, group := range r.All("cloudwatch.LogGroup") {
+			groups = append(groups, fmt.Sprint(group.Name, " ", group.Input("kmsKeyId")))
+		}
+		slices.Sort(groups)
+		flows := r.All("ec2.FlowLog")
+		if !slices.Equal(groups, test.groups) || len(flows) != test.flows {
+			t.Errorf("%s: log groups %q, want %q; %d flow logs, want %d", name, groups, test.groups, len(flows), test.flows)
+		}
+		for _, flow := range flows {
+			if got, want := flow.Input("vpcId"), r.Get(t, "awsx.Vpc front").Outputs["vpcId"].StringValue(); got != want {
+				t.Errorf("%s: flow logs of %v, want %s", name, got, want)
+			}
+		}
 	}
 }
 

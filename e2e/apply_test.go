@@ -157,6 +157,20 @@ var steps = []step{
 			r.before(c, noWay, r.some("ec2", "AuthorizeSecurityGroupEgress")...)
 		}
 	}},
+	{name: "logs", set: settings{"flowLogs": true, "accessLogs": true}, want: append(flowLogs("create"), accessLogs("create")...), order: func(r record) {
+		for _, c := range r.some("elasticloadbalancing", "ModifyLoadBalancerAttributes", "access_logs.s3.bucket") {
+			r.before(c, "InvalidConfigurationRequest: Access Denied for bucket", r.some("s3", "PutBucketPolicy")...)
+		}
+		for _, c := range r.some("ec2", "CreateFlowLogs") {
+			role := tail(c.Params.Get("DeliverLogsPermissionArn"), "/")
+			r.before(c, "the first records are lost: Access error", r.some("iam", "PutRolePolicy", role)...)
+		}
+	}},
+	{name: "logs go", want: append(flowLogs("delete"), accessLogs("delete")...), order: func(r record) {
+		for _, c := range r.some("s3", "DeleteBucket") {
+			r.before(c, "the load balancer goes on writing to a bucket of somebody else", r.some("elasticloadbalancing", "ModifyLoadBalancerAttributes", "access_logs.s3.enabled", "false")...)
+		}
+	}},
 	{name: "VPC link", replace: []string{"apigatewayv2/vpcLink producer"}, want: []string{
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer",
 	}, order: func(r record) { r.replaced("apigateway", "CreateVpcLink", "UpdateIntegration", "DeleteVpcLink") }},

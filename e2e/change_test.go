@@ -104,6 +104,8 @@ var changes = []change{
 	{"production", settings{"production": true, "allowUnauthenticated": true}, nil},
 	{"open production", settings{"allowUnauthenticated": true}, nil},
 	{"no Container Insights", settings{"containerInsights": false}, []string{"update ecs/cluster producer", "delete cloudwatch/logGroup producer-insights"}},
+	{"flow logs", settings{"flowLogs": true}, flowLogs("create")},
+	{"access logs", settings{"accessLogs": true}, accessLogs("create")},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
 	{"bastion AMI", settings{"bastionAmi": ami}, []string{"replace ec2/instance consumer-bastion"}},
@@ -152,6 +154,20 @@ var changes = []change{
 // ami is an AMI that the simulator has, and not the newest one.
 const ami = "ami-760aaa0f"
 
+// refusedChanges are those that the program refuses, as it knows what is deployed. They say so in the preview.
+var refusedChanges = []refusal{{
+	name: "customer managed key", set: settings{"customerManagedKey": true},
+	says: []string{project + ":customerManagedKey: true is not allowed", "false in this stack", "repository of service", "another stack"},
+}}
+
+func flowLogs(op string) []string {
+	return []string{op + " {cloudwatch/logGroup,iam/role,iam/rolePolicy,ec2/flowLog} {producer,consumer}-flow-logs"}
+}
+
+func accessLogs(op string) []string {
+	return []string{op + " s3/{bucket,bucketPublicAccessBlock,bucketOwnershipControls,bucketPolicy} producer-access-logs", "update lb/loadBalancer producer"}
+}
+
 // cors are the settings of one origin, and more.
 func cors(more settings) map[string]any {
 	return settings{"allowOrigins": []string{"https://example.com"}}.with(more)
@@ -177,6 +193,12 @@ func TestPlannedChanges(t *testing.T) {
 		if action := c.Service + ":" + c.Operation; !slices.Contains(allowed, action) {
 			t.Errorf("a preview needs %s, which docs/security.md does not have", action)
 		}
+	}
+	for _, c := range refusedChanges {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := d.tryPreview(t, base().with(c.set))
+			refused(t, "preview", err, c.says)
+		})
 	}
 	d.destroy(t)
 	a.sweep(t, "plan")

@@ -18,18 +18,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicediscovery"
 )
 
 // inventory is what an account holds: the id of each thing, prefixed by its kind ("ec2/vpc vpc-1"), and its tags, with
 // its name, where it has one, under "name". Left out are what AWS goes on listing after it is gone (terminated
-// instances, inactive clusters), what comes and goes with a VPC (its main route table, its default security group and
+// instances, inactive clusters, keys that wait for their deletion), what comes and goes with a VPC (its main route table, its default security group and
 // that group's rules), network interfaces, which belong to something else in the list and on AWS keep its subnet from
 // being deleted, and service-linked roles, which are the account's and stay.
 type inventory map[string]map[string]string
 
 // listed are the services, by signing name, that inventory looks at. A stack that calls another one needs it here.
-var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs"}
+var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3"}
 
 // of keeps what carries the stack's tags or name.
 func (i inventory) of(stack string) inventory {
@@ -100,6 +103,8 @@ func (a *account) inventory(t *testing.T) inventory {
 		func() error { return listAPIs(ctx, apigatewayv2.NewFromConfig(a.aws), add) },
 		func() error { return listNames(ctx, servicediscovery.NewFromConfig(a.aws), add) },
 		func() error { return listRoles(ctx, iam.NewFromConfig(a.aws), add) },
+		func() error { return listKeys(ctx, kms.NewFromConfig(a.aws), add) },
+		func() error { return listBuckets(ctx, s3.NewFromConfig(a.aws), add) },
 		func() error {
 			p := ecr.NewDescribeRepositoriesPaginator(ecr.NewFromConfig(a.aws), &ecr.DescribeRepositoriesInput{})
 			return pages(ctx, p.HasMorePages, p.NextPage, func(out *ecr.DescribeRepositoriesOutput) error {
@@ -490,4 +495,51 @@ func listRoles(ctx context.Context, c *iam.Client, add adder) error {
 		}
 	}
 	return nil
+}
+
+// listKeys leaves out AWS's own keys, which have an alias of AWS: the simulator takes them for the customer's.
+func listKeys(ctx context.Context, c *kms.Client, add adder) error {
+	p := kms.NewListKeysPaginator(c, &kms.ListKeysInput{})
+	return pages(ctx, p.HasMorePages, p.NextPage, func(out *kms.ListKeysOutput) error {
+		for _, k := range out.Keys {
+			described, err := c.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: k.KeyId})
+			if err != nil {
+				return err
+			}
+			aliases, err := c.ListAliases(ctx, &kms.ListAliasesInput{KeyId: k.KeyId})
+			if err != nil {
+				return err
+			}
+			ofAWS := func(a kmstypes.AliasListEntry) bool {
+				return strings.HasPrefix(aws.ToString(a.AliasName), "alias/aws/")
+			}
+			if described.KeyMetadata.KeyState == kmstypes.KeyStatePendingDeletion || slices.ContainsFunc(aliases.Aliases, ofAWS) {
+				continue
+			}
+			m := map[string]string{}
+			if tags, err := c.ListResourceTags(ctx, &kms.ListResourceTagsInput{KeyId: k.KeyId}); err == nil {
+				for _, tag := range tags.Tags {
+					m[aws.ToString(tag.TagKey)] = aws.ToString(tag.TagValue)
+				}
+			}
+			add("kms/key", k.KeyId, nil, m)
+		}
+		return nil
+	})
+}
+
+func listBuckets(ctx context.Context, c *s3.Client, add adder) error {
+	p := s3.NewListBucketsPaginator(c, &s3.ListBucketsInput{})
+	return pages(ctx, p.HasMorePages, p.NextPage, func(out *s3.ListBucketsOutput) error {
+		for _, b := range out.Buckets {
+			m := map[string]string{}
+			if tags, err := c.GetBucketTagging(ctx, &s3.GetBucketTaggingInput{Bucket: b.Name}); err == nil {
+				for _, tag := range tags.TagSet {
+					m[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+				}
+			}
+			add("s3/bucket", b.Name, nil, m)
+		}
+		return nil
+	})
 }

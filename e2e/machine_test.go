@@ -226,6 +226,7 @@ func TestValidation(t *testing.T) {
 	}{
 		"logs":                 {map[string]string{"X-Amz-Target": "Logs_20140328.CreateLogGroup"}, "/", [2]string{`{"logGroupName": "/ecs/book"}`, `{"logGroupName": "a b"}`}, "logs.CreateLogGroup.logGroupName: 'a b' does not match"},
 		"elasticloadbalancing": {nil, "/", [2]string{"Action=SetRulePriorities&RulePriorities.member.1.Priority=1", "Action=SetRulePriorities&RulePriorities.member.1.Priority=0"}, "Priority: 0: 0 is less than 1"},
+		"s3":                   {nil, "/bucket?delete", [2]string{"<Delete><Object><Key>a</Key></Object></Delete>", "<Delete><Object><VersionId>1</VersionId></Object></Delete>"}, "lacks Key"},
 		"apigateway":           {nil, "/v2/apis/a1/integrations", [2]string{`{"integrationType": "HTTP_PROXY", "timeoutInMillis": 50}`, `{"integrationType": "HTTP_PROXY", "timeoutInMillis": 49}`}, "49 is less than 50"},
 	} {
 		for i, body := range call.body {

@@ -33,6 +33,7 @@ func allSettings() settings {
 		}},
 		"healthCheckIntervalSeconds": 10, "healthCheckTimeoutSeconds": 5, "deregistrationDelaySeconds": 20, "drainSeconds": 40, "stopTimeoutSeconds": 60,
 		"waitForSteadyState": false, "deploymentTimeoutMinutes": 15, "bastionAmi": ami, "containerInsights": false, "logRetentionDays": 7, "deletionProtection": true,
+		"flowLogs": true, "accessLogs": true, "customerManagedKey": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
 		"cors": cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
@@ -72,7 +73,7 @@ func TestEverySetting(t *testing.T) {
 	}
 	d.configure(t, allSettings().with(settings{"deletionProtection": false}))
 	ops, _ = d.up(t)
-	expect(t, ops, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"})
+	expect(t, ops, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer", "update s3/bucket producer-access-logs"})
 	d.destroy(t)
 	a.sweep(t, "every")
 }
@@ -86,6 +87,9 @@ func TestEverySettingIsTried(t *testing.T) {
 	}
 	planned, applied := map[string][]string{}, map[string][]string{}
 	for _, c := range changes {
+		note(planned, "", map[string]any(c.set))
+	}
+	for _, c := range refusedChanges {
 		note(planned, "", map[string]any(c.set))
 	}
 	for _, s := range steps {

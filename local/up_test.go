@@ -436,6 +436,42 @@ func TestUp(t *testing.T) {
 	}
 }
 
+// Logs come to a running stack and go again, and nothing is replaced. A key does not: what ran before goes on.
+func TestLogsAndKey(t *testing.T) {
+	s := prepare(t, nil)
+	s.begin(t)
+	s.await(t)
+	for _, change := range []struct{ settings, want map[string]string }{
+		{map[string]string{"flowLogs": "true", "accessLogs": "true"}, map[string]string{"aws:ec2/flowLog:FlowLog": "2", "aws:s3/bucket:Bucket": "1"}},
+		{map[string]string{"flowLogs": "false", "accessLogs": "false"}, map[string]string{"aws:ec2/flowLog:FlowLog": "0", "aws:s3/bucket:Bucket": "0"}},
+	} {
+		if err := s.engine.Configure(context.Background(), change.settings); err != nil {
+			t.Fatal(err)
+		}
+		if text := s.up(t, "Press Enter"); strings.Contains(text, "replaced") || strings.Contains(text, "What ran before") {
+			t.Errorf("%v:\n%s", change.settings, text)
+		}
+		for kind, want := range change.want {
+			if got := fmt.Sprint(len(s.engine.Set.Of(kind))); got != want {
+				t.Errorf("%v: %s of %s, want %s", change.settings, got, kind, want)
+			}
+		}
+	}
+	if err := s.engine.Configure(context.Background(), map[string]string{"customerManagedKey": "true"}); err != nil {
+		t.Fatal(err)
+	}
+	if text := s.up(t, "What ran before goes on. Press Enter"); !strings.Contains(text, ":customerManagedKey: true is not allowed: false in this stack") {
+		t.Errorf("a key on repositories that have none:\n%s", text)
+	}
+	if status, _ := s.get(t, "/api/books"); status != 200 {
+		t.Errorf("after the refused up: %d", status)
+	}
+	s.cancel()
+	if err := s.end(t); err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
+	}
+}
+
 // Ctrl-C in any phase ends it without an error and leaves nothing.
 func TestInterrupt(t *testing.T) {
 	for name, shown := range map[string]string{

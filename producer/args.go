@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"private-api/internal/buildcontext"
 	"private-api/internal/policy"
 	"private-api/internal/setting"
@@ -40,6 +42,11 @@ type Args struct {
 	DeploymentTimeout  int // minutes
 	DeletionProtection bool
 	ContainerInsights  bool
+	FlowLogs           bool
+	AccessLogs         bool
+
+	// KmsKeyArn is the ARN of the key that encrypts log groups and image repositories; nil: AWS's own keys.
+	KmsKeyArn pulumi.StringPtrInput
 
 	// Endpoint is the URL at which the program itself asks AWS, for tests and local runs; default: the AWS SDK's.
 	Endpoint string
@@ -173,7 +180,11 @@ func (a *Args) Declare(s *setting.Set) {
 		setting.Between(1, 120, "minutes"))
 	setting.Var(s, &a.ContainerInsights, "containerInsights", true, "Collect CloudWatch Container Insights of the cluster, which are charged as custom metrics", setting.InPlace)
 	setting.LogRetentionDays(s, &a.LogRetentionDays)
-	setting.Var(s, &a.DeletionProtection, "deletionProtection", false, "Refuse to delete the load balancer and the image repositories", setting.InPlace)
+	setting.FlowLogs(s, &a.FlowLogs)
+	setting.Var(s, &a.AccessLogs, "accessLogs", false, "Keep a log of each request to the load balancer, in an S3 bucket",
+		"in place; `false` deletes the bucket and the logs, which deletionProtection refuses")
+	setting.Var(s, &a.DeletionProtection, "deletionProtection", false,
+		"Refuse to delete the load balancer and its access logs, the image repositories and the KMS key", setting.InPlace)
 }
 
 // declare declares what the configuration may say about one service. What Go says about it is the default.
@@ -261,13 +272,14 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 	return p
 }
 
-// validateSizes checks what grows with variables and statements. ARNs that are not known yet count as long ones.
+// validateSizes checks what grows with variables and statements. ARNs that are not known yet count as long ones, and the
+// logs as encrypted.
 func (a *Args) validateSizes(p *setting.Problems) {
 	arn := strings.Repeat("x", 400)
 	for _, s := range a.Services {
 		s = withDefaults(s, a)
 		key := "services." + s.Name + "."
-		execution, _ := policy.JSON(executionPolicy(&s, a.Region, "123456789012", arn, arn)...)
+		execution, _ := policy.JSON(executionPolicy(&s, a.Region, "123456789012", arn, arn, "arn:aws:kms:"+a.Region+":"+arn)...)
 		if len(execution) > maxPolicy {
 			p.Add(key+"secrets", len(s.Secrets), "fewer secrets: the policy that lets ECS read them would have %d characters, and IAM takes %d", len(execution), maxPolicy)
 		}

@@ -42,6 +42,7 @@ func newCluster(ctx *pulumi.Context, name string, args *Args, vpcID pulumi.Strin
 		group, err := cloudwatch.NewLogGroup(ctx, name+"-insights", &cloudwatch.LogGroupArgs{
 			Name:            pulumi.Sprintf("/aws/ecs/containerinsights/%s/performance", c.Name),
 			RetentionInDays: pulumi.Int(args.LogRetentionDays),
+			KmsKeyId:        args.KmsKeyArn,
 		}, parent)
 		if err != nil {
 			return nil, fmt.Errorf("creating log group: %w", err)

@@ -16,6 +16,7 @@ const (
 	secretARN    = "arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf"
 	parameterARN = "arn:aws:ssm:us-west-2:123456789012:parameter/token"
 	keyARN       = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	logKeyARN    = "arn:aws:kms:us-west-2:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 	repository   = "123456789012.dkr.ecr.us-west-2.amazonaws.com/team/gamma"
 )
 
@@ -42,6 +43,7 @@ func everythingOn(t *testing.T) *Args {
 	a.DrainTime, a.StopTimeout = 44, 60
 	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
 	a.LogRetentionDays, a.DeletionProtection, a.ContainerInsights = 7, true, false
+	a.FlowLogs, a.AccessLogs, a.KmsKeyArn = true, true, pulumi.String(logKeyARN)
 	a.Services[0].AllowFrom = []string{"beta"}
 	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
 	a.Services[0].Secrets = map[string]string{"PASSWORD": secretARN + ":password::", "TOKEN": parameterARN}

@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"private-api/internal/buildcontext"
 	"private-api/internal/policy"
+	"private-api/internal/setting"
 )
 
 // image is what a service runs.
@@ -48,14 +51,19 @@ const lifecyclePolicy = `{"rules":[{"rulePriority":1,"description":"the latest 1
 // newImage makes the service's repository and, unless the service names an image, builds and pushes one. The repository
 // is there in any case: a named image may well be an earlier one of it.
 func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.ResourceOption) (*image, error) {
+	encryption := ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String(ecrOwnKey)}
+	if in.KmsKeyArn != nil {
+		encryption = ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String(ecrKMS), KmsKey: in.KmsKeyArn}
+	}
 	repository, err := ecr.NewRepository(ctx, d.logical, &ecr.RepositoryArgs{
 		// Tasks run by digest, so a tag that moves changes nothing that runs. An immutable one would refuse to push
 		// content that was there before.
 		ImageTagMutability:         pulumi.String("MUTABLE"),
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
-		EncryptionConfigurations:   ecr.RepositoryEncryptionConfigurationArray{ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")}},
+		EncryptionConfigurations:   ecr.RepositoryEncryptionConfigurationArray{encryption},
 		ForceDelete:                pulumi.Bool(!in.DeletionProtection),
-	}, append(opts, pulumi.Protect(in.DeletionProtection))...)
+		// Another encryption would replace the repository, and its images would be lost.
+	}, append(opts, pulumi.Protect(in.DeletionProtection), pulumi.IgnoreChanges([]string{"encryptionConfigurations"}))...)
 	if err != nil {
 		return nil, fmt.Errorf("creating repository: %w", err)
 	}
@@ -63,9 +71,14 @@ func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.Res
 		return nil, fmt.Errorf("creating lifecycle policy: %w", err)
 	}
 	made := &image{repository: repository.Arn}
+	// What follows from it ends up in the task definition, so that a repository with another encryption stops the service.
+	url := pulumi.All(repository.RepositoryUrl, repository.EncryptionConfigurations).ApplyT(func(v []any) (string, error) {
+		return v[0].(string), checkEncryption(ctx.Project(), d.Name, v[1].([]ecr.RepositoryEncryptionConfiguration), in.KmsKeyArn != nil)
+	}).(pulumi.StringOutput)
 	if d.Image != "" {
 		name, digest, _ := parseImage(d.Image)
-		made.reference, made.digest = pulumi.String(name+"@"+digest).ToStringOutput(), pulumi.String(digest).ToStringOutput()
+		made.reference = url.ApplyT(func(string) string { return name + "@" + digest }).(pulumi.StringOutput)
+		made.digest = pulumi.String(digest).ToStringOutput()
 		return made, nil
 	}
 
@@ -86,7 +99,7 @@ func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.Res
 	// stack halfway.
 	built, err := docker.NewImage(ctx, d.logical, &docker.ImageArgs{
 		// A tag that did not follow the content could leave an old digest in the state.
-		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, files.Hash(platform)[:20]),
+		ImageName: pulumi.Sprintf("%s:%s", url, files.Hash(platform)[:20]),
 		Build: docker.DockerBuildArgs{
 			Args:       pulumi.StringMap{"SERVICE": pulumi.String(d.Name)},
 			Context:    pulumi.String(staged),
@@ -100,8 +113,28 @@ func newImage(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.Res
 	}
 	made.digest = built.RepoDigest.ApplyT(func(reference string) (string, error) { return pushedDigest(d.Name, reference) }).(pulumi.StringOutput)
 	// Not RepoDigest itself: an engine that pushed the same image for two stacks knows both names, and reports either.
-	made.reference = pulumi.Sprintf("%s@%s", repository.RepositoryUrl, made.digest)
+	made.reference = pulumi.Sprintf("%s@%s", url, made.digest)
 	return made, nil
+}
+
+// Kinds of encryption of a repository: with ECR's own keys, or with a KMS key.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_EncryptionConfiguration.html
+const (
+	ecrOwnKey = "AES256"
+	ecrKMS    = "KMS"
+)
+
+// checkEncryption refuses a repository that is not encrypted as the settings say: ECR lets nobody change that later.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+func checkEncryption(project, service string, is []ecr.RepositoryEncryptionConfiguration, customerManaged bool) error {
+	encrypted := slices.ContainsFunc(is, func(c ecr.RepositoryEncryptionConfiguration) bool { return aws.ToString(c.EncryptionType) == ecrKMS })
+	if encrypted == customerManaged {
+		return nil
+	}
+	var p setting.Problems
+	p.Add(project+":customerManagedKey", customerManaged, "%v in this stack, as the image repository of service %s was made so, and ECR cannot change the encryption of a repository; "+
+		"for %v take another stack", encrypted, service, customerManaged)
+	return p.Err()
 }
 
 var wholeDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)

@@ -25,7 +25,7 @@ type loadBalancer struct {
 	listener *lb.Listener
 }
 
-func newLoadBalancer(ctx *pulumi.Context, name string, net *network, protect bool, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
+func newLoadBalancer(ctx *pulumi.Context, name string, net *network, logs *accessLogs, protect bool, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
 	group, err := securitygroup.New(ctx, name+"-alb", "internal load balancer, reached by the VPC link", net.VpcId, opts...)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,8 @@ func newLoadBalancer(ctx *pulumi.Context, name string, net *network, protect boo
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		DesyncMitigationMode:     pulumi.String("defensive"),
 		EnableDeletionProtection: pulumi.Bool(protect),
-	}, append(opts, pulumi.Protect(protect))...)
+		AccessLogs:               logs.target,
+	}, append(opts, pulumi.Protect(protect), pulumi.DependsOn(logs.bucket))...) // "Access Denied for bucket"
 	if err != nil {
 		return nil, fmt.Errorf("creating load balancer: %w", err)
 	}

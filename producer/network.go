@@ -11,6 +11,7 @@ import (
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"private-api/internal/flowlog"
 	"private-api/internal/policy"
 	"private-api/internal/securitygroup"
 )
@@ -44,6 +45,11 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	net := &network{Vpc: vpc}
 	if err := securitygroup.EmptyDefault(ctx, name, vpc.VpcId, opts...); err != nil {
 		return nil, err
+	}
+	if args.FlowLogs {
+		if err := flowlog.New(ctx, name, vpc.VpcId, args.LogRetentionDays, args.KmsKeyArn, opts...); err != nil {
+			return nil, err
+		}
 	}
 
 	var tables []pulumi.StringOutput

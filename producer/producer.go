@@ -49,7 +49,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := newLoadBalancer(ctx, name, net, args.DeletionProtection, parent)
+	logs, err := newAccessLogs(ctx, name, args, account.AccountId, parent)
+	if err != nil {
+		return nil, err
+	}
+	balancer, err := newLoadBalancer(ctx, name, net, logs, args.DeletionProtection, parent)
 	if err != nil {
 		return nil, err
 	}

@@ -126,6 +126,7 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
+	viaLogs := []string{"kms:Encrypt " + logKeyARN, "kms:Decrypt " + logKeyARN, "kms:ReEncrypt* " + logKeyARN, "kms:GenerateDataKey* " + logKeyARN, "kms:Describe* " + logKeyARN}
 	execution := func(service, repositories string, more ...string) []string {
 		repository := r.Get(t, "ecr.Repository producer-"+service).Outputs["arn"].StringValue() + repositories
 		logs := r.Get(t, "cloudwatch.LogGroup producer-"+service).Outputs["arn"].StringValue() + ":*"
@@ -133,20 +134,25 @@ func TestRoles(t *testing.T) {
 			"ecr:GetAuthorizationToken *",
 			"ecr:BatchCheckLayerAvailability " + repository, "ecr:BatchGetImage " + repository, "ecr:GetDownloadUrlForLayer " + repository,
 			"logs:CreateLogStream " + logs, "logs:PutLogEvents " + logs,
-		}, more...)
+		}, append(viaLogs, more...)...)
 	}
+	flows := r.Get(t, "cloudwatch.LogGroup producer-flow-logs").Outputs["arn"].StringValue() + ":*"
 	const gamma = "arn:aws:ecr:us-west-2:123456789012:repository/team/gamma"
 	want := map[string][]string{
 		"producer-alpha-execution": execution("alpha", "", "secretsmanager:GetSecretValue "+secretARN+" "+secretARN+"-??????", "kms:Decrypt "+keyARN, "ssm:GetParameters "+parameterARN, "kms:Decrypt "+keyARN),
 		"producer-alpha-task":      {"s3:GetObject arn:aws:s3:::covers/*"},
 		"producer-beta-execution":  execution("beta", ""),
 		"producer-gamma-execution": execution("gamma", " "+gamma, "ecr:BatchImportUpstreamImage "+gamma, "ecr:CreateRepository "+gamma),
+		"producer-flow-logs":       append([]string{"logs:CreateLogStream " + flows, "logs:DescribeLogStreams " + flows, "logs:PutLogEvents " + flows}, viaLogs...),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("policies:\n%v\nwant\n%v", got, want)
 	}
 	for _, role := range r.All("iam.Role") {
 		s := statements(t, role.Input("assumeRolePolicy"))
+		if role.Name == "producer-flow-logs" {
+			continue // its trust is another one: internal/flowlog
+		}
 		if len(s) != 1 || !slices.Equal(s[0].Action, []string{"sts:AssumeRole"}) ||
 			s[0].Principal["Service"] != "ecs-tasks.amazonaws.com" || s[0].Condition["StringEquals"]["aws:SourceAccount"] != "123456789012" {
 			t.Errorf("%s: trust %v", role, s)
@@ -176,6 +182,7 @@ func TestDependenciesThatAWSNeeds(t *testing.T) {
 		{nat, "ecs.Service producer-alpha", []string{"iam.RolePolicy producer-alpha-execution"}, "tasks may not pull"},
 		{nat, "ecs.Service producer-alpha", []string{"ecs.ClusterCapacityProviders producer"}, "CreateService: capacity provider not found"},
 		{nat, "ecs.Service producer-alpha", []string{"vpc.SecurityGroupEgressRule producer-alpha-to-https", "vpc.SecurityGroupIngressRule producer-alb-to-producer-alpha", "vpc.SecurityGroupEgressRule producer-alb-to-producer-alpha"}, "tasks cannot pull, or never become healthy"},
+		{endpoints, "lb.LoadBalancer producer", []string{"s3.BucketPolicy producer-access-logs", "s3.BucketPublicAccessBlock producer-access-logs", "s3.BucketOwnershipControls producer-access-logs"}, "InvalidConfigurationRequest: Access Denied for bucket"},
 		{nat, "ecs.TaskDefinition producer-alpha", []string{"docker.Image producer-alpha"}, "tasks start before the image is pushed"},
 		{nat, "apigatewayv2.VpcLink producer", []string{"vpc.SecurityGroupEgressRule producer-link-to-producer-alb", "vpc.SecurityGroupIngressRule producer-link-to-producer-alb"}, "the first requests time out"},
 		{endpoints, "ecs.Service producer-alpha", []string{"ec2.VpcEndpoint producer-s3", "ec2.VpcEndpoint producer-ecr-api", "ec2.VpcEndpoint producer-ecr-dkr", "ec2.VpcEndpoint producer-logs", "ec2.VpcEndpoint producer-secretsmanager", "ec2.VpcEndpoint producer-ssm", "vpc.SecurityGroupIngressRule producer-alpha-to-producer-endpoints", "vpc.SecurityGroupEgressRule producer-alpha-to-s3"}, "tasks cannot pull"},
@@ -311,7 +318,7 @@ func TestControls(t *testing.T) {
 func TestDeletionProtection(t *testing.T) {
 	for protect, args := range map[bool]*Args{false: twoServices(t), true: everythingOn(t)} {
 		r := deploy(t, args)
-		for _, made := range append(r.All("lb.LoadBalancer"), r.All("ecr.Repository")...) {
+		for _, made := range slices.Concat(r.All("lb.LoadBalancer"), r.All("ecr.Repository"), r.All("s3.Bucket")) {
 			if made.Protect != protect {
 				t.Errorf("deletionProtection %v: %s is protected: %v", protect, made, made.Protect)
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -32,8 +33,8 @@ func newRoles(ctx *pulumi.Context, d *deployment, in *shared, logs *cloudwatch.L
 	if r.task, err = newRole(ctx, d.logical+"-task", "service "+d.Name+" at work", trust, opts...); err != nil {
 		return nil, err
 	}
-	execution := pulumi.All(d.image.repository, logs.Arn).ApplyT(func(v []any) (string, error) {
-		return policy.JSON(executionPolicy(&d.Service, in.Region, in.account, v[0].(string), v[1].(string))...)
+	execution := pulumi.All(d.image.repository, logs.Arn, logs.KmsKeyId).ApplyT(func(v []any) (string, error) {
+		return policy.JSON(executionPolicy(&d.Service, in.Region, in.account, v[0].(string), v[1].(string), aws.ToString(v[2].(*string)))...)
 	}).(pulumi.StringOutput)
 	if err := r.attach(ctx, d.logical+"-execution", r.execution, execution, opts...); err != nil {
 		return nil, err
@@ -65,9 +66,10 @@ func (r *roles) attach(ctx *pulumi.Context, name string, role *iam.Role, documen
 	return nil
 }
 
-// executionPolicy is what it takes to start a task of one service: pull its image, write to its log group, read its
-// secrets. A named image may be an earlier one of the service's own repository.
-func executionPolicy(s *Service, region, account, repository, logGroup string) []policy.Statement {
+// executionPolicy is what it takes to start a task of one service: pull its image, write to its log group, which a key may
+// encrypt, read its secrets. A named image may be an earlier one of the service's own repository. ECR decrypts images by
+// itself.
+func executionPolicy(s *Service, region, account, repository, logGroup, logKey string) []policy.Statement {
 	repositories := []string{repository}
 	if named, _ := findRepository(s.Image); named != nil {
 		repositories = append(repositories, named.arn())
@@ -82,6 +84,9 @@ func executionPolicy(s *Service, region, account, repository, logGroup string) [
 		Sid: "Log", Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"},
 		Resource: []string{strings.TrimSuffix(logGroup, ":*") + ":*"},
 	}}
+	if logKey != "" {
+		statements = append(statements, policy.ViaLogs(logKey))
+	}
 	if len(repositories) > 1 {
 		// The repository may be a pull-through cache that does not have the image yet, or does not exist yet. Else these
 		// two do nothing.

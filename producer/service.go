@@ -122,6 +122,7 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	logs, err := cloudwatch.NewLogGroup(ctx, d.logical, &cloudwatch.LogGroupArgs{
 		NamePrefix:      pulumi.Sprintf("/ecs/%s-%s/%s-", ctx.Project(), ctx.Stack(), d.Name),
 		RetentionInDays: pulumi.Int(in.LogRetentionDays),
+		KmsKeyId:        in.KmsKeyArn,
 	}, parent)
 	if err != nil {
 		return fmt.Errorf("creating log group: %w", err)

@@ -26,6 +26,7 @@ type configuration struct {
 	skipRegionValidation  bool
 	production            bool
 	allowUnauthenticated  bool
+	customerManagedKey    bool
 	tags                  map[string]string
 
 	producer *producer.Args
@@ -52,6 +53,8 @@ func (c *configuration) Declare(s *setting.Set) {
 	setting.Var(s, &c.skipRegionValidation, "aws:skipRegionValidation", false, "Take a region that the AWS provider does not know", setting.Nothing)
 	setting.Var(s, &c.production, "production", false, "Mark the stack as production, which refuses authorization none", setting.Nothing)
 	setting.Var(s, &c.allowUnauthenticated, "allowUnauthenticated", false, "Let a production stack offer its API to everyone", setting.Nothing)
+	setting.Var(s, &c.customerManagedKey, "customerManagedKey", false,
+		"Encrypt log groups and image repositories with a KMS key of the stack's own, which costs $1 a month, instead of AWS's", setting.Fixed)
 	setting.Var(s, &c.tags, "tags", nil, "Tags for every resource, besides Project and Stack", "in place, everywhere")
 }
 

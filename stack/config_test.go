@@ -110,10 +110,13 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		if got := len(r.All("ec2.NatGateway")); got != 2 {
 			t.Errorf("prod: %d NAT gateways", got)
 		}
-		for _, made := range append(r.All("ecr.Repository"), r.Get(t, "lb.LoadBalancer producer")) {
+		for _, made := range append(r.All("ecr.Repository"), r.Get(t, "lb.LoadBalancer producer"), r.Get(t, "kms.Key key"), r.Get(t, "s3.Bucket producer-access-logs")) {
 			if !made.Protect {
 				t.Errorf("prod: %s is not protected", made)
 			}
+		}
+		if vpcs, logs := len(r.All("ec2.Vpc")), len(r.All("ec2.FlowLog")); logs != vpcs {
+			t.Errorf("prod: %d VPCs, %d flow logs", vpcs, logs)
 		}
 		if got := r.Get(t, "lb.LoadBalancer producer").Input("enableDeletionProtection"); got != true {
 			t.Errorf("prod: deletion protection %v", got)
@@ -121,6 +124,9 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		for _, group := range r.All("cloudwatch.LogGroup") {
 			if got := group.Input("retentionInDays"); got != 365. {
 				t.Errorf("prod: %s keeps logs for %v days", group, got)
+			}
+			if got := group.Input("kmsKeyId"); got != r.Get(t, "kms.Key key").Outputs["arn"].StringValue() {
+				t.Errorf("prod: %s is encrypted with %v", group, got)
 			}
 		}
 	}
@@ -131,6 +137,14 @@ func TestSettings(t *testing.T) {
 	digest := "123456789012.dkr.ecr.us-west-2.amazonaws.com/book@sha256:" + strings.Repeat("b", 64)
 	perService := func(format string) []string {
 		return []string{fmt.Sprintf(format, "alpha"), fmt.Sprintf(format, "beta")}
+	}
+	flowLogs := func(components ...string) (all []string) {
+		for _, name := range components {
+			for _, kind := range []string{"cloudwatch.LogGroup", "ec2.FlowLog", "iam.Role", "iam.RolePolicy"} {
+				all = append(all, kind+" "+name+"-flow-logs")
+			}
+		}
+		return all
 	}
 	anyOrigin := map[string]string{"cors": `{"allowOrigins":["*"]}`}
 	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
@@ -171,6 +185,19 @@ func TestSettings(t *testing.T) {
 		{key: "deploymentTimeoutMinutes", value: "30", changed: perService("ecs.Service producer-%s (timeouts)")},
 		{key: "logRetentionDays", value: "7", changed: append([]string{"cloudwatch.LogGroup consumer retentionInDays", "cloudwatch.LogGroup producer-insights retentionInDays"}, perService("cloudwatch.LogGroup producer-%s retentionInDays")...)},
 		{key: "containerInsights", value: "false", changed: []string{"ecs.Cluster producer settings"}, removed: []string{"cloudwatch.LogGroup producer-insights"}},
+		{key: "flowLogs", value: "true", added: flowLogs("producer", "consumer")},
+		{key: "flowLogs", value: "true", with: map[string]string{"bastion": "false"}, added: flowLogs("producer")},
+		{key: "accessLogs", value: "true", changed: []string{"lb.LoadBalancer producer accessLogs"}, added: []string{"s3.Bucket producer-access-logs", "s3.BucketOwnershipControls producer-access-logs",
+			"s3.BucketPolicy producer-access-logs", "s3.BucketPublicAccessBlock producer-access-logs"}},
+		{key: "customerManagedKey", value: "true", added: []string{"kms.Key key"}, changed: slices.Concat(
+			[]string{"cloudwatch.LogGroup consumer kmsKeyId", "cloudwatch.LogGroup producer-insights kmsKeyId"}, perService("cloudwatch.LogGroup producer-%s kmsKeyId"),
+			perService("ecr.Repository producer-%s encryptionConfigurations"), perService("iam.RolePolicy producer-%s-execution policy"))},
+		{key: "deletionProtection", value: "true", with: map[string]string{"customerManagedKey": "true", "accessLogs": "true"}, changed: slices.Concat(
+			[]string{"kms.Key key (protect)", "s3.Bucket producer-access-logs (protect)", "s3.Bucket producer-access-logs forceDestroy"},
+			[]string{"lb.LoadBalancer producer (protect)", "lb.LoadBalancer producer enableDeletionProtection"}, perService("ecr.Repository producer-%s (protect)"), perService("ecr.Repository producer-%s forceDelete"))},
+		{key: "logRetentionDays", value: "7", with: map[string]string{"accessLogs": "true", "flowLogs": "true", "containerInsights": "false", "bastion": "false"}, changed: append(
+			[]string{"cloudwatch.LogGroup consumer retentionInDays", "cloudwatch.LogGroup producer-flow-logs retentionInDays", "s3.Bucket producer-access-logs lifecycleRules"},
+			perService("cloudwatch.LogGroup producer-%s retentionInDays")...)},
 		{key: "deletionProtection", value: "true", changed: slices.Concat([]string{"lb.LoadBalancer producer (protect)", "lb.LoadBalancer producer enableDeletionProtection"}, perService("ecr.Repository producer-%s (protect)"), perService("ecr.Repository producer-%s forceDelete"))},
 		{key: "integrationTimeoutSeconds", value: "10", changed: []string{"apigatewayv2.Integration consumer timeoutMilliseconds"}},
 		{key: "throttle", value: `{"burst":10}`, changed: []string{"apigatewayv2.Stage consumer defaultRouteSettings"}},

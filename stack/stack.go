@@ -92,6 +92,12 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	c.producer.AvailabilityZones = zones
+	if c.customerManagedKey {
+		if c.producer.KmsKeyArn, err = c.newKey(ctx, provider); err != nil {
+			return err
+		}
+		c.consumer.KmsKeyArn = c.producer.KmsKeyArn
+	}
 	private, err := producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
 	if err != nil {
 		return err

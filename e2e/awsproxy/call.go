@@ -34,8 +34,8 @@ type Call struct {
 }
 
 // sent is a request in the form that the check against AWS's models reads: a query's parameters by their names on the
-// wire, the document of the others; of a REST call also the path with its query, as "_path". A call about tags goes by
-// its name, with what stands in its path: the ARN there has slashes of its own.
+// wire, the document of the others; of a REST call also the path with its query, as "_path". Two kinds go by their
+// name, with what stands in their path: calls about tags, as the ARN there has slashes of its own, and those of S3.
 type sent struct {
 	Service   string         `json:"service"`
 	Operation string         `json:"op"` // of a REST call method and path
@@ -45,7 +45,7 @@ type sent struct {
 // Before reports whether the caller had c's answer before it asked next.
 func (c Call) Before(next Call) bool { return c.Answered > 0 && c.Answered < next.Asked }
 
-var reads = regexp.MustCompile("^(Describe|Get|List|BatchGet|BatchCheck|Discover|Lookup|Search|Filter)")
+var reads = regexp.MustCompile("^(Describe|Get|Head|List|BatchGet|BatchCheck|Discover|Lookup|Search|Filter)")
 
 // Mutates reports whether the call can change anything.
 func (c Call) Mutates() bool { return !reads.MatchString(c.Operation) }
@@ -76,6 +76,10 @@ func parse(r *http.Request, body []byte) *Call {
 			c.Params[name], document[name] = form.Get(name), form.Get(name)
 		}
 		c.sent = sent{c.Service, c.Operation, document}
+		return c
+	}
+	if c.Service == "s3" {
+		c.parseS3(r, body)
 		return c
 	}
 	c.protocol, c.Operation, c.Params = restJSON, r.Method+" "+r.URL.Path, flatten(body)

@@ -17,8 +17,8 @@ import (
 )
 
 // gaps fills what the simulator forgets and AWS gives back: part of what an ECS service was given, the descriptions of
-// security-group rules, the groups of an instance that came with its network interface, and tags that an API's stage
-// got later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
+// security-group rules, the groups of an instance that came with its network interface, tags that an API's stage got
+// later, and keys that log groups got or lost later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
 // from a change. It also plays what the simulator lacks: the deployments of ECS services, and ECS's service-linked role.
 type gaps struct {
 	target string // URL of the simulator, for calls of the proxy's own
@@ -27,6 +27,7 @@ type gaps struct {
 	services  map[string]*service       // of ECS, by cluster/service
 	stageTags map[string]map[string]any // by API
 	described map[string]string         // security-group rules: id to description
+	logKeys   map[string]string         // of log groups, where they were changed
 
 	outcomes  []Outcome       // of deployments yet to come
 	deployed  int64           // deployments so far
@@ -37,7 +38,7 @@ type gaps struct {
 func newGaps(target string) *gaps {
 	return &gaps{
 		target:   target,
-		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, roleAfter: 1,
+		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, logKeys: map[string]string{}, roleAfter: 1,
 	}
 }
 
@@ -62,6 +63,12 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 	if stage := stageARN.FindStringSubmatch(urlPath); stage != nil && c.Operation == "TagResource" {
 		g.tagStage(stage[1], request, answer)
 	}
+	if c.String() == "logs:AssociateKmsKey" || c.String() == "logs:DisassociateKmsKey" { // the simulator has neither
+		g.logKeys[c.Params["logGroupName"]] = c.Params["kmsKeyId"]
+		answer.Code = http.StatusOK
+		answer.Header().Set("Content-Type", jsonType)
+		replaceBody(answer, []byte("{}"))
+	}
 	if answer.Code >= 400 {
 		if c.String() == "logs:GetLogEvents" && g.hasLogGroup(c) {
 			*answer = *c.refuse("ResourceNotFoundException", "The specified log stream does not exist.") // the simulator says group
@@ -78,6 +85,8 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 		delete(g.clusters, path.Base(c.Params["cluster"]))
 	case "ecs:DeleteService":
 		delete(g.services, serviceKey(c.Params["cluster"], c.Params["service"])) // its deployments go with it
+	case "logs:DescribeLogGroups":
+		editJSON(answer, g.fillLogKeys)
 	case "ecs:CreateService", "ecs:UpdateService":
 		g.changedService(c, request, answer)
 		fallthrough
@@ -107,6 +116,23 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 		replaceBody(answer, []byte(text))
 	case "ec2:DescribeInstances":
 		replaceBody(answer, instanceGroups.ReplaceAll(answer.Body.Bytes(), []byte("$1$2$1$3")))
+	}
+}
+
+// fillLogKeys completes an answer that describes log groups.
+func (g *gaps) fillLogKeys(doc map[string]any) {
+	list, _ := doc["logGroups"].([]any)
+	for _, entry := range list {
+		group, ok := entry.(map[string]any)
+		if !ok {
+			continue
+		}
+		name, _ := group["logGroupName"].(string)
+		if key, changed := g.logKeys[name]; changed {
+			if delete(group, "kmsKeyId"); key != "" {
+				group["kmsKeyId"] = key
+			}
+		}
 	}
 }
 

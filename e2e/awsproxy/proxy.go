@@ -271,6 +271,7 @@ const (
 		"<RequestId>injected</RequestId></ErrorResponse>"
 	ec2Error = "<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors>" +
 		"<RequestID>injected</RequestID></Response>"
+	s3Error   = "<Error><Code>%s</Code><Message>%s</Message></Error>"
 	jsonError = `{"__type":%q,"message":%q}`
 	jsonType  = "application/x-amz-json-1.1"
 )
@@ -284,6 +285,8 @@ var (
 		failure{http.StatusForbidden, "UnauthorizedOperation", denied}}
 	// X-Amz-Target: ECS, ECR, logs, Cloud Map, SSM
 	jsonTarget = &protocol{jsonType, jsonError, failure{http.StatusBadRequest, "ThrottlingException", "Rate exceeded"}, failure{http.StatusBadRequest, "AccessDeniedException", denied}}
+	// method and path in, XML out: S3
+	restXML = &protocol{"application/xml", s3Error, failure{http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."}, failure{http.StatusForbidden, "AccessDenied", denied}}
 	// method and path: API Gateway
 	restJSON = &protocol{jsonType, jsonError, failure{http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests"},
 		failure{http.StatusForbidden, "AccessDeniedException", denied}}

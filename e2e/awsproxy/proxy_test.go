@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"private-api/e2e/awsproxy"
@@ -87,6 +89,10 @@ func calls(cfg aws.Config) map[string]func() error {
 		},
 		"apigateway:DeleteRoute": func() error {
 			_, err := apigatewayv2.NewFromConfig(cfg).DeleteRoute(ctx, &apigatewayv2.DeleteRouteInput{ApiId: aws.String("a1"), RouteId: aws.String("r1")})
+			return err
+		},
+		"s3:PutBucketPolicy": func() error {
+			_, err := s3.NewFromConfig(cfg).PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String("b"), Policy: aws.String(`{"Version":"2012-10-17"}`)})
 			return err
 		},
 		"apigateway:GetIntegrations": func() error {
@@ -165,6 +171,21 @@ func TestLogsCallsAsTheyWereSent(t *testing.T) {
 			})
 			return err
 		},
+		calls(cfg)["s3:PutBucketPolicy"],
+		func() error {
+			_, err := s3.NewFromConfig(cfg).PutBucketTagging(ctx, &s3.PutBucketTaggingInput{Bucket: aws.String("b"), Tagging: &s3types.Tagging{
+				TagSet: []s3types.Tag{{Key: aws.String("Stack"), Value: aws.String("dev")}},
+			}})
+			return err
+		},
+		func() error {
+			_, err := s3.NewFromConfig(cfg).PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
+				Bucket: aws.String("b"), LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
+					Status: s3types.ExpirationStatusEnabled, Expiration: &s3types.LifecycleExpiration{Days: aws.Int32(7)},
+				}}},
+			})
+			return err
+		},
 	} {
 		if err := send(); err != nil {
 			t.Fatal(err)
@@ -178,6 +199,9 @@ func TestLogsCallsAsTheyWereSent(t *testing.T) {
 {"service":"ecs","op":"UpdateService","params":{"desiredCount":2,"service":"book"}}
 {"service":"apigateway","op":"POST /v2/apis/a1/routes","params":{"_path":"/v2/apis/a1/routes","authorizationScopes":["s"],"routeKey":"$default"}}
 {"service":"apigateway","op":"UntagResource","params":{"_path":"/v2/tags/arn%3Aaws%3Aapigateway%3Aus-west-2%3A%3A%2Fapis%2Fa1?tagKeys=a%20b","resource-arn":"arn:aws:apigateway:us-west-2::/apis/a1","tagKeys":["a b"]}}
+{"service":"s3","op":"PutBucketPolicy","params":{"Bucket":"b","Policy":"{\"Version\":\"2012-10-17\"}"}}
+{"service":"s3","op":"PutBucketTagging","params":{"Bucket":"b","Tagging":{"TagSet":[{"Key":"Stack","Value":"dev"}]}}}
+{"service":"s3","op":"PutBucketLifecycleConfiguration","params":{"Bucket":"b","LifecycleConfiguration":{"Rule":[{"Expiration":{"Days":"7"},"Status":"Enabled"}]}}}
 `
 	if log.String() != want {
 		t.Errorf("logged:\n%swant:\n%s", log.String(), want)

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"private-api/internal/policy"
 )
 
 // Account is an AWS account in a region.
@@ -105,10 +107,10 @@ func (t Type) Replaces(input string) bool {
 // replaces, or the revisions of a family.
 func (t Type) Create(in Account, name string, number int, inputs resource.PropertyMap) (id string, outputs resource.PropertyMap) {
 	p := pattern{Account: in, seed: fmt.Sprintf("%s::%s::%d", t.Token, name, number), number: number, inputs: inputs}
-	p.id = os.Expand(t.id, p.value)
+	p.id = p.expand(t.id)
 	outputs = maps.Clone(inputs)
 	for output, text := range t.outputs {
-		outputs[resource.PropertyKey(output)] = resource.NewProperty(os.Expand(text, p.value))
+		outputs[resource.PropertyKey(output)] = resource.NewProperty(p.expand(text))
 	}
 	return p.id, outputs
 }
@@ -133,6 +135,11 @@ type pattern struct {
 	number int
 	inputs resource.PropertyMap
 	id     string
+}
+
+// expand fills a pattern in. An ARN names the partition of the region.
+func (p pattern) expand(text string) string {
+	return os.Expand(strings.ReplaceAll(text, "arn:aws:", "arn:"+policy.PartitionOf(p.Region).Name+":"), p.value)
 }
 
 // value returns what a reference stands for; table.go lists the references.

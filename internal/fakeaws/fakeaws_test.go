@@ -89,11 +89,11 @@ func TestUpdateKeepsWhatAWSComputed(t *testing.T) {
 }
 
 func TestUnknownIsNamed(t *testing.T) {
-	_, _, ofType := fakeaws.Default.Create("aws:s3/bucket:Bucket", "b", nil)
+	_, _, ofType := fakeaws.Default.Create("aws:sqs/queue:Queue", "q", nil)
 	_, _, ofInput := fakeaws.Default.Create(group, "g", props(map[string]any{"namePrefix": "p"}))
 	_, ofLookup := fakeaws.Default.Invoke("aws:ec2/getAmi:getAmi", nil)
 	for want, err := range map[string]error{
-		"no resource type aws:s3/bucket:Bucket": ofType, "no input namePrefix of " + group: ofInput, "no lookup aws:ec2/getAmi:getAmi": ofLookup,
+		"no resource type aws:sqs/queue:Queue": ofType, "no input namePrefix of " + group: ofInput, "no lookup aws:ec2/getAmi:getAmi": ofLookup,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v, want %q", err, want)

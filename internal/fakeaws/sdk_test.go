@@ -16,7 +16,9 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -42,6 +44,7 @@ var sdk = map[string]any{
 	"aws:cloudwatch/logGroup:LogGroup":                             cloudwatch.LogGroup{},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":            ec2.DefaultSecurityGroup{},
 	"aws:ec2/eip:Eip":                                              ec2.Eip{},
+	"aws:ec2/flowLog:FlowLog":                                      ec2.FlowLog{},
 	"aws:ec2/instance:Instance":                                    ec2.Instance{},
 	"aws:ec2/internetGateway:InternetGateway":                      ec2.InternetGateway{},
 	"aws:ec2/natGateway:NatGateway":                                ec2.NatGateway{},
@@ -62,10 +65,15 @@ var sdk = map[string]any{
 	"aws:iam/role:Role":                                            iam.Role{},
 	"aws:iam/rolePolicy:RolePolicy":                                iam.RolePolicy{},
 	"aws:iam/rolePolicyAttachment:RolePolicyAttachment":            iam.RolePolicyAttachment{},
+	"aws:kms/key:Key":                                              kms.Key{},
 	"aws:lb/listener:Listener":                                     lb.Listener{},
 	"aws:lb/listenerRule:ListenerRule":                             lb.ListenerRule{},
 	"aws:lb/loadBalancer:LoadBalancer":                             lb.LoadBalancer{},
 	"aws:lb/targetGroup:TargetGroup":                               lb.TargetGroup{},
+	"aws:s3/bucketOwnershipControls:BucketOwnershipControls":       s3.BucketOwnershipControls{},
+	"aws:s3/bucketPolicy:BucketPolicy":                             s3.BucketPolicy{},
+	"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock":       s3.BucketPublicAccessBlock{},
+	"aws:s3/bucket:Bucket":                                         s3.Bucket{},
 	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": servicediscovery.PrivateDnsNamespace{},
 	"aws:servicediscovery/service:Service":                         servicediscovery.Service{},
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":      vpc.SecurityGroupEgressRule{},
@@ -87,8 +95,8 @@ func outputs(of any) map[string]reflect.Type {
 
 // runs are configurations that together use every input of every type.
 var runs = []map[string]string{
-	{"egress": "nat", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
-	{"egress": "endpoints", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`},
+	{"egress": "nat", "customerManagedKey": "true", "flowLogs": "true", "accessLogs": "true", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
+	{"egress": "endpoints", "customerManagedKey": "true", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`},
 }
 
 // record runs the program with each configuration.

@@ -34,7 +34,7 @@ var types = map[string]Type{
 	"aws:cloudwatch/logGroup:LogGroup": {
 		id:      "$logGroup",
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
-		inputs:  "name! namePrefix! retentionInDays",
+		inputs:  "kmsKeyId name! namePrefix! retentionInDays",
 	},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
@@ -42,6 +42,7 @@ var types = map[string]Type{
 		outputs: map[string]string{"allocationId": "$id"},
 		inputs:  "tags",
 	},
+	"aws:ec2/flowLog:FlowLog": {id: "fl-${hex17}", inputs: "iamRoleArn! logDestination! tags trafficType! vpcId!"},
 	"aws:ec2/instance:Instance": {
 		id:      "i-${hex17}",
 		outputs: map[string]string{"publicIp": "203.0.113.10"}, // of the block for documentation, RFC 5737
@@ -108,6 +109,11 @@ var types = map[string]Type{
 	},
 	"aws:iam/rolePolicy:RolePolicy":                     {id: "$role:$name", inputs: "name! policy role!"},
 	"aws:iam/rolePolicyAttachment:RolePolicyAttachment": {id: "$role-${hex17}", inputs: "policyArn! role!"},
+	"aws:kms/key:Key": {
+		id:      "${hex32}",
+		outputs: map[string]string{"arn": "arn:aws:kms:$region:$account:key/$id"},
+		inputs:  "deletionWindowInDays description enableKeyRotation policy",
+	},
 	"aws:lb/listener:Listener": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:listener/${loadBalancerArn after loadbalancer/}/${hex16}",
 		outputs: map[string]string{"arn": "$id"},
@@ -120,7 +126,7 @@ var types = map[string]Type{
 	"aws:lb/loadBalancer:LoadBalancer": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:loadbalancer/app/$name/${hex16}",
 		outputs: map[string]string{"arn": "$id"},
-		inputs: "desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout internal! " +
+		inputs: "accessLogs desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout internal! " +
 			"loadBalancerType! name! securityGroups subnets",
 		maxName: 32,
 	},
@@ -129,6 +135,17 @@ var types = map[string]Type{
 		outputs: map[string]string{"arn": "$id"},
 		inputs:  "deregistrationDelay healthCheck name! port! protocol! targetType! vpcId!",
 		maxName: 32,
+	},
+	"aws:s3/bucket:Bucket": {
+		id:      "${bucketPrefix}${hex26}",
+		outputs: map[string]string{"arn": "arn:aws:s3:::$id", "bucket": "$id"},
+		inputs:  "bucketPrefix! forceDestroy lifecycleRules serverSideEncryptionConfiguration versioning",
+	},
+	"aws:s3/bucketOwnershipControls:BucketOwnershipControls": {id: "$bucket", inputs: "bucket! rule"},
+	"aws:s3/bucketPolicy:BucketPolicy":                       {id: "$bucket", inputs: "bucket! policy"},
+	"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
+		id:     "$bucket",
+		inputs: "blockPublicAcls blockPublicPolicy bucket! ignorePublicAcls restrictPublicBuckets",
 	},
 	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {
 		id:     "ns-${hex16}",

@@ -1,7 +1,10 @@
 // Package policy writes IAM policy documents from structs.
 package policy
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // version is the only policy language that knows all elements.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
@@ -16,6 +19,25 @@ type Statement struct {
 	Resource  []string                     `json:",omitempty"`
 	Condition map[string]map[string]string `json:",omitempty"`
 }
+
+// ViaLogs is what a role needs to write to, or read from, log groups that are encrypted with a customer managed key: the
+// key itself, by its ARN, but only through CloudWatch Logs.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+func ViaLogs(key string) Statement {
+	region := strings.Split(key, ":")[3]
+	return Statement{
+		Sid:       "LogKey",
+		Action:    LogKeyActions,
+		Resource:  []string{key},
+		Condition: map[string]map[string]string{"StringEquals": {"kms:ViaService": LogsService(region)}},
+	}
+}
+
+// LogKeyActions are what CloudWatch Logs does with a key. Source: as ViaLogs.
+var LogKeyActions = []string{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"}
+
+// LogsService is the name of CloudWatch Logs in policies of a region.
+func LogsService(region string) string { return "logs." + region + "." + PartitionOf(region).Suffix }
 
 // JSON renders the statements as one policy document.
 func JSON(statements ...Statement) (string, error) {

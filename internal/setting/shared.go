@@ -36,8 +36,13 @@ func Profile(s *Set, field *string) {
 // LogRetentionDays declares how long CloudWatch Logs keeps logs. It knows certain numbers of days alone.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 func LogRetentionDays(s *Set, field *int) {
-	Var(s, field, "logRetentionDays", 30, "Days that CloudWatch keeps the logs of services and API", InPlace,
+	Var(s, field, "logRetentionDays", 30, "Days that logs are kept: those of services, API and VPCs in CloudWatch, those of the load balancer in S3", InPlace,
 		OneOf(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653))
+}
+
+// FlowLogs declares whether the traffic of VPCs is recorded.
+func FlowLogs(s *Set, field *bool) {
+	Var(s, field, "flowLogs", false, "Record the traffic of the stack's VPCs in CloudWatch, which charges by the gigabyte", "makes or removes the logs")
 }
 
 // special are addresses that no machine can have in a network: "this network", loopback, link-local, multicast and

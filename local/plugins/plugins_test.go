@@ -57,11 +57,11 @@ func structOf(t *testing.T, m map[string]any) *structpb.Struct {
 func TestUnknownTypesAndLookupsAreNamed(t *testing.T) {
 	client := connect(t, "aws", &trace.Set{})
 	ctx := context.Background()
-	const bucket = "aws:s3/bucket:Bucket"
-	_, checked := client.Check(ctx, &pulumirpc.CheckRequest{Urn: urn(bucket, "b"), News: structOf(t, nil)})
+	const queue = "aws:sqs/queue:Queue"
+	_, checked := client.Check(ctx, &pulumirpc.CheckRequest{Urn: urn(queue, "q"), News: structOf(t, nil)})
 	_, unknown := client.Check(ctx, &pulumirpc.CheckRequest{Urn: urn("aws:ec2/vpc:Vpc", "v"), News: structOf(t, map[string]any{"ipv6CidrBlock": "::/0"})})
 	_, invoked := client.Invoke(ctx, &pulumirpc.InvokeRequest{Tok: "aws:ec2/getAmi:getAmi", Args: structOf(t, nil)})
-	for want, err := range map[string]error{"no resource type " + bucket: checked, "no input ipv6CidrBlock": unknown, "has no lookup aws:ec2/getAmi:getAmi": invoked} {
+	for want, err := range map[string]error{"no resource type " + queue: checked, "no input ipv6CidrBlock": unknown, "has no lookup aws:ec2/getAmi:getAmi": invoked} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v, want %q", err, want)
 		}
