@@ -263,7 +263,7 @@ ECS:
   1 of 2 tasks running
 tasks that stopped:
   2 × Essential container in task exited; container book exited with 3
-targets that are not healthy:
+targets that were not healthy:
   10.0.1.5:8080: Target.ResponseCodeMismatch: Health checks failed with these codes: [500]
 events:
   (service book) has started 2 tasks: (task 0123abcd).
@@ -292,6 +292,28 @@ func TestMessageWithoutPermissions(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
+	}
+}
+
+// Only what AWS says counts as a cause: not what the service writes, nor what nobody may ask. A task that has not started
+// has no log.
+func TestNoCause(t *testing.T) {
+	for name, answer := range map[string]string{"a service that writes anything": `{"events":[{"message":"retrieve secret from asm: OutOfMemory"}]}`, "no log": "!ResourceNotFoundException"} {
+		answers := usual()
+		answers["DescribeServiceDeployments"] = []string{describe("new", "STOPPED")}
+		answers["DescribeTasks"] = []string{stoppedTask("gone", "")}
+		answers["GetLogEvents"] = []string{answer}
+		_, _, _, err := run(t, &old, answers, nil)
+		if err == nil || !strings.Contains(err.Error(), "#when-a-deployment-fails") || strings.Contains(err.Error(), "#a-secret") || strings.Contains(err.Error(), "ResourceNotFound") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	answers := usual()
+	answers["DescribeServiceDeployments"] = []string{describe("new", "STOPPED")}
+	answers["DescribeTasks"] = []string{stoppedTask("gone", "")}
+	answers["GetLogEvents"] = []string{`{"events":[{"message":"exec /service: exec format error"}]}`}
+	if _, _, _, err := run(t, &old, answers, nil); err == nil || !strings.Contains(err.Error(), "#the-image-is-for-another-cpu") {
+		t.Error(err)
 	}
 }
 
