@@ -41,6 +41,7 @@ func everythingOn(t *testing.T) *Args {
 	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
 	a.DrainTime, a.StopTimeout = 44, 60
 	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
+	a.TLS = &TLS{CertificateArn: pulumi.String("arn:aws:acm:us-west-2:123456789012:certificate/1"), ServerName: "api.example.com"}
 	a.LogRetentionDays, a.DeletionProtection, a.ContainerInsights = 7, true, false
 	a.Services[0].AllowFrom = []string{"beta"}
 	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
@@ -69,6 +70,10 @@ func tryDeploy(r *testkit.Recorder, args *Args) error {
 		p, err := New(ctx, "producer", args)
 		if err == nil {
 			ctx.Export("imageDigests", p.ImageDigests)
+			ctx.Export("listenerArn", p.ListenerArn)
+			if p.ServerName != "" {
+				ctx.Export("serverName", pulumi.String(p.ServerName))
+			}
 		}
 		return err
 	}, nil)

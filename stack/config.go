@@ -27,6 +27,7 @@ type configuration struct {
 	production            bool
 	allowUnauthenticated  bool
 	tags                  map[string]string
+	domain                domain
 
 	producer *producer.Args
 	consumer *consumer.Args
@@ -52,6 +53,7 @@ func (c *configuration) Declare(s *setting.Set) {
 	setting.Var(s, &c.skipRegionValidation, "aws:skipRegionValidation", false, "Take a region that the AWS provider does not know", setting.Nothing)
 	setting.Var(s, &c.production, "production", false, "Mark the stack as production, which refuses authorization none", setting.Nothing)
 	setting.Var(s, &c.allowUnauthenticated, "allowUnauthenticated", false, "Let a production stack offer its API to everyone", setting.Nothing)
+	c.domain.declare(s)
 	setting.Var(s, &c.tags, "tags", nil, "Tags for every resource, besides Project and Stack", "in place, everywhere")
 }
 
@@ -182,7 +184,7 @@ func (c *configuration) validate() setting.Problems {
 	if c.consumer.Bastion.Enabled && err1 == nil && err2 == nil && left.Overlaps(right) {
 		problems.Add("consumerVpcCidr", c.consumer.Bastion.VpcCidr, "a range that does not overlap producerVpcCidr (%s)", c.producer.VpcCidr)
 	}
-	return append(problems, c.validateTags()...)
+	return slices.Concat(problems, c.domain.validate(), c.validateTags())
 }
 
 // maxTags leaves room for the program's own of the 50 that AWS allows:
