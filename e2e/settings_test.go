@@ -35,9 +35,10 @@ func allSettings() settings {
 		"waitForSteadyState": false, "deploymentTimeoutMinutes": 15, "containerInsights": false, "logRetentionDays": 7, "deletionProtection": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
-		"cors": cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
-		"ssh":  map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
-		"tags": map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
+		"cors":   cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
+		"ssh":    map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
+		"domain": domain("api.example.com", false)["domain"],
+		"tags":   map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
 	})
 }
 
@@ -61,6 +62,7 @@ func (a *account) needKey(t *testing.T) {
 func TestEverySetting(t *testing.T) {
 	a := newAccount(t)
 	a.needKey(t)
+	a.needZone(t)
 	d := a.newStack(t, "every", nil, allSettings())
 	d.up(t)
 	a.compare(t, d)

@@ -55,6 +55,7 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 	if answer.Code >= 400 {
 		return
 	}
+	fillDomainName(c, answer)
 	switch c.String() {
 	case "ecs:CreateService", "ecs:UpdateService":
 		g.keep(c, request)
