@@ -362,6 +362,12 @@ func program(p stack.Program, attempts int) pulumi.RunFunc {
 				delete(args.Props, "namePrefix")
 				return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
 			}
+			if list, ok := args.Props["aliases"].(pulumi.Array); ok && args.Type == "aws:route53/record:Record" && onRig() {
+				// The rig's bridge has a block of which there is one at most as an object.
+				args.Props["alias"] = list[0]
+				delete(args.Props, "aliases")
+				return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
+			}
 			if args.Type != "pulumi:providers:aws" {
 				return nil
 			}

@@ -14,7 +14,7 @@ import (
 // touched.
 func TestDomainComesAndGoesUnderLoad(t *testing.T) {
 	s := prepare(t, nil)
-	s.begin(t, "-config", "integrationTimeoutSeconds=1", "-config", "bastion=false", "-config", "waitForSteadyState=false")
+	s.begin(t, "-config", "integrationTimeoutSeconds=1", "-config", "bastion=false")
 	s.await(t)
 	processes := s.processes()
 	for _, test := range []struct {
