@@ -11,13 +11,21 @@ import (
 
 // newAPI makes the HTTP API and all that belongs to it.
 func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*apigatewayv2.Api, error) {
-	api, err := apigatewayv2.NewApi(ctx, name, &apigatewayv2.ApiArgs{
+	settings := &apigatewayv2.ApiArgs{
 		ProtocolType:      pulumi.String("HTTP"),
 		Description:       pulumi.Sprintf("private services of %s", ctx.Stack()),
 		CorsConfiguration: corsConfiguration(&args.CORS, args.Authorization),
-	}, opts...)
+	}
+	if args.Domain != nil && !args.Domain.KeepExecuteAPI {
+		settings.DisableExecuteApiEndpoint = pulumi.Bool(true)
+	}
+	api, err := apigatewayv2.NewApi(ctx, name, settings, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("creating API: %w", err)
+	}
+	draining, err := drain(ctx, name, args)
+	if err != nil {
+		return nil, err
 	}
 	integration, err := apigatewayv2.NewIntegration(ctx, name, &apigatewayv2.IntegrationArgs{
 		ApiId:                api.ID(),
@@ -28,17 +36,25 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 		ConnectionId:         args.VpcLinkID.ToStringOutput().ToStringPtrOutput(),
 		PayloadFormatVersion: pulumi.String("1.0"),
 		TimeoutMilliseconds:  pulumi.Int(args.IntegrationTimeout * 1000),
-	}, opts...)
+		TlsConfig:            tlsConfig(args.ServerName),
+		// With or without TLS it is another integration, and the routes move. The provider takes TLS off by an empty
+		// tlsConfig, with which AWS says that it speaks HTTPS:
+		// https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html
+	}, append(opts, draining, pulumi.ReplaceOnChanges([]string{"tlsConfig"}))...)
 	if err != nil {
 		return nil, fmt.Errorf("creating integration: %w", err)
 	}
-	if err := newRoutes(ctx, name, args, api, integration, opts...); err != nil {
+	if err := newRoutes(ctx, name, args, api, integration, append(opts, draining)...); err != nil {
 		return nil, err
 	}
-	if err := newStage(ctx, name, args, api, opts...); err != nil {
+	stage, err := newStage(ctx, name, args, api, opts...)
+	if err != nil {
 		return nil, err
 	}
-	return api, nil
+	if args.Domain != nil {
+		err = newDomain(ctx, name, args.Domain, api, stage, opts...)
+	}
+	return api, err
 }
 
 func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, integration *apigatewayv2.Integration, opts ...pulumi.ResourceOption) error {
@@ -81,7 +97,7 @@ func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.A
 	return nil
 }
 
-func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) error {
+func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) (*apigatewayv2.Stage, error) {
 	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		// Below this prefix AWS does not let the policy of log delivery outgrow its limit:
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-CloudWatchLogs.html
@@ -90,13 +106,13 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 		KmsKeyId:        args.KmsKeyArn,
 	}, opts...)
 	if err != nil {
-		return fmt.Errorf("creating log group: %w", err)
+		return nil, fmt.Errorf("creating log group: %w", err)
 	}
 	format, err := accessLogFormat()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = apigatewayv2.NewStage(ctx, name, &apigatewayv2.StageArgs{
+	stage, err := apigatewayv2.NewStage(ctx, name, &apigatewayv2.StageArgs{
 		ApiId:             api.ID(),
 		Name:              pulumi.String("$default"),
 		AutoDeploy:        pulumi.Bool(true),
@@ -108,9 +124,17 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 		},
 	}, opts...)
 	if err != nil {
-		return fmt.Errorf("creating stage: %w", err)
+		return nil, fmt.Errorf("creating stage: %w", err)
 	}
-	return nil
+	return stage, nil
+}
+
+// tlsConfig has the integration speak HTTPS and verify that the certificate of the listener covers a name; "" is HTTP.
+func tlsConfig(serverName string) apigatewayv2.IntegrationTlsConfigPtrInput {
+	if serverName == "" {
+		return nil
+	}
+	return apigatewayv2.IntegrationTlsConfigArgs{ServerNameToVerify: pulumi.String(serverName)}
 }
 
 func corsConfiguration(c *CORS, authorization string) apigatewayv2.ApiCorsConfigurationPtrInput {

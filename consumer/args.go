@@ -24,8 +24,10 @@ type Args struct {
 
 	VpcLinkID   pulumi.StringInput // from the producer
 	ListenerArn pulumi.StringInput // from the producer
+	ServerName  string             // from the producer: that the certificate of the listener covers; "": it takes plain HTTP
 	// KmsKeyArn is the ARN of the key that encrypts log groups; nil: AWS's own.
 	KmsKeyArn pulumi.StringPtrInput
+	Domain    *Domain // nil: the API has its execute-api endpoint alone
 	Services  []Service
 }
 
@@ -183,8 +185,12 @@ func (a *Args) Validate() setting.Problems {
 	}
 	if a.Bastion.Enabled { // two subnets of the size that newNetwork asks for
 		p.VpcCidr("consumerVpcCidr", a.Bastion.VpcCidr, subnetPrefix-1)
-		// The endpoint is not known yet, but no endpoint is longer.
-		if size := len(a.userData("https://0123456789.execute-api." + a.Region + ".amazonaws.com.cn")); size > maxUserData {
+		// The endpoint is not known yet, but none that AWS makes is longer.
+		endpoint := "https://0123456789.execute-api." + a.Region + ".amazonaws.com.cn"
+		if a.Domain != nil {
+			endpoint = "https://" + a.Domain.Name
+		}
+		if size := len(a.userData(endpoint)); size > maxUserData {
 			p.Add("bastion", true, "false, as the URLs of %d services make its user data %d bytes long, and EC2 takes %d", len(a.Services), size, maxUserData)
 		}
 	}

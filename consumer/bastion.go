@@ -71,7 +71,7 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.
 		RootBlockDevice: ec2.InstanceRootBlockDeviceArgs{
 			Encrypted: pulumi.Bool(true), VolumeType: pulumi.String("gp3"), VolumeSize: pulumi.Int(rootVolume),
 		},
-		UserData: api.ApiEndpoint.ApplyT(args.userData).(pulumi.StringOutput),
+		UserData: args.endpoint(api).ApplyT(args.userData).(pulumi.StringOutput),
 		// cloud-init runs it once: other URLs need another instance.
 		UserDataReplaceOnChange: pulumi.Bool(true),
 		Tags:                    pulumi.StringMap{"Name": pulumi.String(name + "-bastion")},

@@ -32,7 +32,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	c.APIEndpoint = api.ApiEndpoint
+	c.APIEndpoint = args.endpoint(api)
 	c.ServiceURLs = c.APIEndpoint.ApplyT(args.urls).(pulumi.StringMapOutput)
 	outputs := pulumi.Map{"apiEndpoint": c.APIEndpoint, "serviceUrls": c.ServiceURLs}
 

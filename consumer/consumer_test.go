@@ -33,6 +33,8 @@ func everythingOn() *Args {
 	a.Throttle = Throttle{Burst: 50, Rate: 20}
 	a.CORS = CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}, AllowHeaders: []string{"authorization"}, MaxAge: 60}
 	a.Authorization, a.JWT = AuthorizationJWT, JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}
+	a.ServerName = "alb.example.com"
+	a.Domain = &Domain{Name: "api.example.com", CertificateArn: pulumi.String("arn:aws:acm:eu-central-1:123456789012:certificate/1"), ZoneID: pulumi.String("Z1")}
 	a.Bastion.VpcCidr, a.Bastion.SSH = "10.9.0.0/20", SSH{KeyName: "me", Cidrs: []string{"203.0.113.0/24", "198.51.100.7/32"}}
 	return a
 }

@@ -130,6 +130,8 @@ var changes = []change{
 	}, []string{
 		"create apigatewayv2/authorizer consumer", "update apigatewayv2/route consumer", "create apigatewayv2/route consumer-preflight", "update apigatewayv2/api consumer",
 	}},
+	{"domain", domain("api.example.com", true), slices.Concat(newDomain("create"), withHTTPS("create", "delete"))},
+	{"domain alone", domain("api.example.com", false), slices.Concat(newDomain("create"), withHTTPS("create", "delete"), []string{"update apigatewayv2/api consumer"})},
 	{"tags", settings{"tags": map[string]any{"Team": "books"}}, []string{
 		"update pulumi:providers aws", "update ec2/{vpc,internetGateway,defaultSecurityGroup} {producer,consumer}",
 		"update ec2/{subnet,routeTable} {producer-" + zoned + ",consumer-public-1,consumer-public-2}",
@@ -180,6 +182,7 @@ func one(s settings) settings { return settings{"services": map[string]any{"book
 // replaced and deleted: that and no more.
 func TestPlannedChanges(t *testing.T) {
 	a := newAccount(t)
+	a.needZone(t)
 	d := a.newStack(t, "plan", nil, base())
 	d.up(t)
 	mark := a.proxy.Mark()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -20,6 +21,7 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicediscovery"
 )
@@ -32,7 +34,7 @@ import (
 type inventory map[string]map[string]string
 
 // listed are the services, by signing name, that inventory looks at. A stack that calls another one needs it here.
-var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3"}
+var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3", "acm", "route53"}
 
 // of keeps what carries the stack's tags or name.
 func (i inventory) of(stack string) inventory {
@@ -102,6 +104,8 @@ func (a *account) inventory(t *testing.T) inventory {
 		func() error { return listBalancers(ctx, elasticloadbalancingv2.NewFromConfig(a.aws), add) },
 		func() error { return listAPIs(ctx, apigatewayv2.NewFromConfig(a.aws), add) },
 		func() error { return listNames(ctx, servicediscovery.NewFromConfig(a.aws), add) },
+		func() error { return listCertificates(ctx, acm.NewFromConfig(a.aws), add) },
+		func() error { return listRecords(ctx, route53.NewFromConfig(a.aws), add) },
 		func() error { return listRoles(ctx, iam.NewFromConfig(a.aws), add) },
 		func() error { return listKeys(ctx, kms.NewFromConfig(a.aws), add) },
 		func() error { return listBuckets(ctx, s3.NewFromConfig(a.aws), add) },
@@ -412,6 +416,20 @@ func listAPIs(ctx context.Context, c *apigatewayv2.Client, add adder) error {
 			add("api/stage", aws.String(*a.ApiId+"/"+*s.StageName), nil, maps.Clone(a.Tags))
 		}
 	}
+	domains, err := c.GetDomainNames(ctx, &apigatewayv2.GetDomainNamesInput{})
+	if err != nil {
+		return err
+	}
+	for _, d := range domains.Items {
+		add("api/domain-name", d.DomainName, nil, maps.Clone(d.Tags))
+		mappings, err := c.GetApiMappings(ctx, &apigatewayv2.GetApiMappingsInput{DomainName: d.DomainName})
+		if err != nil {
+			return err
+		}
+		for _, m := range mappings.Items {
+			add("api/mapping", m.ApiMappingId, nil, maps.Clone(d.Tags))
+		}
+	}
 	links, err := c.GetVpcLinks(ctx, &apigatewayv2.GetVpcLinksInput{})
 	if err != nil {
 		return err
@@ -420,6 +438,45 @@ func listAPIs(ctx context.Context, c *apigatewayv2.Client, add adder) error {
 		add("api/vpc-link", l.VpcLinkId, l.Name, maps.Clone(l.Tags))
 	}
 	return nil
+}
+
+func listCertificates(ctx context.Context, c *acm.Client, add adder) error {
+	p := acm.NewListCertificatesPaginator(c, &acm.ListCertificatesInput{})
+	return pages(ctx, p.HasMorePages, p.NextPage, func(out *acm.ListCertificatesOutput) error {
+		for _, certificate := range out.CertificateSummaryList {
+			tags := map[string]string{}
+			if out, err := c.ListTagsForCertificate(ctx, &acm.ListTagsForCertificateInput{CertificateArn: certificate.CertificateArn}); err == nil {
+				for _, tag := range out.Tags {
+					tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+				}
+			}
+			add("acm/certificate", certificate.CertificateArn, nil, tags)
+		}
+		return nil
+	})
+}
+
+// listRecords lists hosted zones, and their records by the ids that the provider gives them. Records have no tags.
+func listRecords(ctx context.Context, c *route53.Client, add adder) error {
+	p := route53.NewListHostedZonesPaginator(c, &route53.ListHostedZonesInput{})
+	return pages(ctx, p.HasMorePages, p.NextPage, func(out *route53.ListHostedZonesOutput) error {
+		for _, zone := range out.HostedZones {
+			id := strings.TrimPrefix(aws.ToString(zone.Id), "/hostedzone/")
+			add("route53/zone", &id, zone.Name, nil)
+			records := route53.NewListResourceRecordSetsPaginator(c, &route53.ListResourceRecordSetsInput{HostedZoneId: &id})
+			err := pages(ctx, records.HasMorePages, records.NextPage, func(out *route53.ListResourceRecordSetsOutput) error {
+				for _, r := range out.ResourceRecordSets {
+					name := strings.TrimSuffix(aws.ToString(r.Name), ".")
+					add("route53/record", aws.String(id+"_"+name+"_"+string(r.Type)), nil, nil)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func listNames(ctx context.Context, c *servicediscovery.Client, add adder) error {

@@ -144,6 +144,8 @@ var kinds = map[string]string{
 	"lb/loadBalancer": "elb/balancer", "lb/listener": "elb/listener", "lb/listenerRule": "elb/rule", "lb/targetGroup": "elb/target-group",
 	"apigatewayv2/api": "api/api", "apigatewayv2/integration": "api/integration", "apigatewayv2/route": "api/route",
 	"apigatewayv2/stage": "api/stage", "apigatewayv2/vpcLink": "api/vpc-link",
+	"apigatewayv2/domainName": "api/domain-name", "apigatewayv2/apiMapping": "api/mapping",
+	"acm/certificate": "acm/certificate", "route53/record": "route53/record",
 }
 
 // compare asserts that the account holds what the stacks' states say, each thing once, and nothing besides.

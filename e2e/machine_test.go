@@ -185,7 +185,7 @@ func startSimulator(t *testing.T) string {
 	}
 	cmd := exec.Command("moto_server", "-H", "127.0.0.1", "-p", fmt.Sprint(port))
 	// Without TestMain's settings: the simulator is a client of AWS's library too.
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }), "MOTO_IAM_LOAD_MANAGED_POLICIES=true")
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }), "MOTO_IAM_LOAD_MANAGED_POLICIES=true", "MOTO_ACM_VALIDATION_WAIT=1")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // moto_server may be a wrapper: end it with its children
 	if err := cmd.Start(); err != nil {

@@ -36,9 +36,10 @@ func allSettings() settings {
 		"flowLogs": true, "accessLogs": true, "customerManagedKey": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
-		"cors": cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
-		"ssh":  map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
-		"tags": map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
+		"cors":   cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
+		"ssh":    map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
+		"domain": domain("api.example.com", false)["domain"],
+		"tags":   map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
 	})
 }
 
@@ -62,6 +63,7 @@ func (a *account) needKey(t *testing.T) {
 func TestEverySetting(t *testing.T) {
 	a := newAccount(t)
 	a.needKey(t)
+	a.needZone(t)
 	d := a.newStack(t, "every", nil, allSettings())
 	d.up(t)
 	a.compare(t, d)

@@ -87,7 +87,7 @@ const usage = `Runs the stack on this machine, without AWS.
       brings it up, serves the HTTP API on localhost until Ctrl-C, and destroys it; Enter brings up changes
   go run ./local preview [-config key=value]...
       says what an up of an empty stack would make
-  go run ./local trace [-method GET] [-config key=value]... PATH
+  go run ./local trace [-method GET] [-config key=value]... PATH or URL
   go run ./local trace [-config key=value]... -from SERVICE -to SERVICE
       shows the way of a request, hop by hop; exit code 1 when it stops
 
@@ -143,7 +143,7 @@ func (c *command) run(ctx context.Context, args []string) error {
 	case name == "trace" && flags.NArg() == 0 && from != "" && to != "":
 		return c.trace(ctx, config, request{from: from, to: to})
 	case name == "trace":
-		return errors.New("trace takes a PATH such as /api/books, or -from and -to with the names of services")
+		return errors.New("trace takes a PATH such as /api/books, or a URL, or -from and -to with the names of services")
 	case flags.NArg() > 0:
 		return fmt.Errorf("%s takes no arguments, not %q", name, flags.Args())
 	case name == "preview":

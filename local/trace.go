@@ -15,7 +15,7 @@ import (
 
 // request is what is traced: one to the API, or one of a service to another.
 type request struct {
-	method, path string
+	method, path string // or URL
 	from, to     string
 }
 
@@ -24,10 +24,14 @@ var errStopped = errors.New("the request does not arrive")
 
 // trace deploys the program without starting its services, and prints the way of a request.
 func (c *command) trace(ctx context.Context, config map[string]string, r request) (err error) {
-	if r.from == "" && !strings.HasPrefix(r.path, "/") {
-		return fmt.Errorf("path %q: it begins with /", r.path)
+	address, whole := r.path, strings.HasPrefix(r.path, "https://")
+	switch {
+	case !whole && r.from == "" && !strings.HasPrefix(r.path, "/"):
+		return fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books", r.path)
+	case !whole:
+		address = "https://localhost" + r.path
 	}
-	overHTTP, err := http.NewRequest(r.method, "http://localhost"+r.path, nil)
+	overHTTP, err := http.NewRequest(r.method, address, nil)
 	if err != nil {
 		return err
 	}
@@ -38,8 +42,12 @@ func (c *command) trace(ctx context.Context, config map[string]string, r request
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	if _, _, err := e.Up(ctx); err != nil {
+	outputs, _, err := e.Up(ctx)
+	if err != nil {
 		return err
+	}
+	if endpoint, _ := outputs["apiEndpoint"].Value.(string); !whole {
+		overHTTP.Host = strings.TrimPrefix(endpoint, "https://")
 	}
 	var way *trace.Way
 	title := r.from + " calls " + r.to

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -31,10 +32,19 @@ func planned(t *testing.T, services []producer.Service, config map[string]string
 	return &engine.Engine{Set: set, Runner: runner}
 }
 
+// onDomain is the configuration of a domain.
+func onDomain(keep bool) map[string]string {
+	return map[string]string{"domain": fmt.Sprintf(`{"name":"api.example.com","zone":"example.com","keepExecuteApi":%v}`, keep)}
+}
+
 func follow(t *testing.T, e *engine.Engine, r request) *trace.Way {
 	t.Helper()
 	if r.from == "" {
-		return overAPI(e, httptest.NewRequest(r.method, r.path, nil))
+		url := r.path
+		if strings.HasPrefix(url, "/") {
+			url = "https://localhost" + url
+		}
+		return overAPI(e, httptest.NewRequest(r.method, url, nil))
 	}
 	way, err := between(e, r)
 	if err != nil {
@@ -54,6 +64,9 @@ func TestTraces(t *testing.T) {
 		"no route":       {nil, request{method: "GET", path: "/"}},
 		"not authorized": {map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}, request{method: "GET", path: "/api/books"}},
 		"service":        {nil, request{from: "book", to: "review"}},
+		"domain":         {onDomain(true), request{method: "GET", path: "https://api.example.com/api/books"}},
+		"unknown host":   {onDomain(true), request{method: "GET", path: "https://www.example.com/api/books"}},
+		"disabled":       {onDomain(false), request{method: "GET", path: "/api/books"}},
 		"not allowed":    {nil, request{from: "author", to: "review"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,19 +155,24 @@ func TestWhereARequestStops(t *testing.T) {
 		"aws:apigatewayv2/integration:Integration": "route consumer has no integration",
 		"aws:apigatewayv2/vpcLink:VpcLink":         "integration consumer names a VPC link that is not there",
 		"aws:lb/listener:Listener":                 "integration consumer names a listener that is not there",
-		"aws:lb/loadBalancer:LoadBalancer":         "listener producer has no load balancer",
+		"aws:lb/loadBalancer:LoadBalancer":         "listener producer-https has no load balancer",
 		"aws:lb/listenerRule:ListenerRule":         "no listener rule has this path",
 		"aws:lb/targetGroup:TargetGroup":           "producer-book forwards to a target group that is not there",
 		trace.ServiceType:                          "the target group has no targets",
+		"aws:apigatewayv2/apiMapping:ApiMapping":   "domain name api.example.com is mapped to no API",
+		"aws:apigatewayv2/domainName:DomainName":   "no API answers to api.example.com", // another one has it, see below
+		"aws:acm/certificate:Certificate":          `integration consumer verifies "api.example.com", and the certificates of listener producer-https cover []`,
 	} {
-		e := planned(t, mocked.Services(), nil)
+		e := planned(t, mocked.Services(), onDomain(true))
+		other := trace.Resource{Type: "aws:apigatewayv2/domainName:DomainName", ID: "other", Outputs: trace.Values{"domainName": "other.example.com"}}
 		for _, r := range e.Set.Of(typ) {
 			e.Set.Remove(r.Type, r.ID, r.Outputs)
 			if typ == trace.ServiceType {
 				e.Runner.Remove(r.ID)
 			}
 		}
-		way := follow(t, e, request{method: "GET", path: "/api/books"})
+		e.Set.Put(other)
+		way := follow(t, e, request{method: "GET", path: "https://api.example.com/api/books"})
 		if way.Stop == nil || !strings.HasPrefix(way.Stop.Reason, want) {
 			t.Errorf("without %s the request stops at %+v, want %q", typ, way.Stop, want)
 		}

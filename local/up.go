@@ -101,8 +101,12 @@ func (c *command) deploy(ctx context.Context, url string, e *engine.Engine) erro
 	fmt.Fprintln(c.stdout)
 	endpoint, _ := outputs["apiEndpoint"].Value.(string)
 	urls, _ := outputs["serviceUrls"].Value.(map[string]any)
+	host := ""
+	if name := strings.TrimPrefix(endpoint, "https://"); !strings.Contains(name, ".execute-api.") {
+		host = "-H 'Host: " + name + "' "
+	}
 	for _, name := range slices.Sorted(maps.Keys(urls)) {
-		fmt.Fprintf(c.stdout, "  curl %s%s\n", url, strings.TrimPrefix(fmt.Sprint(urls[name]), endpoint))
+		fmt.Fprintf(c.stdout, "  curl %s%s%s\n", host, url, strings.TrimPrefix(fmt.Sprint(urls[name]), endpoint))
 	}
 	fmt.Fprintln(c.stdout, "\nPress Enter after a change in apps/, or Ctrl-C to destroy the stack and quit.")
 	return nil

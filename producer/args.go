@@ -51,6 +51,8 @@ type Args struct {
 	// Endpoint is the URL at which the program itself asks AWS, for tests and local runs; default: the AWS SDK's.
 	Endpoint string
 
+	TLS *TLS // of the load balancer; nil: it takes plain HTTP
+
 	AvailabilityZones []string // names of two zones or more that have VPC links; see ChooseZones
 	Root              string   // folder that holds the build context, apps/
 	Services          []Service

@@ -42,6 +42,7 @@ func everythingOn(t *testing.T) *Args {
 	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
 	a.DrainTime, a.StopTimeout = 44, 60
 	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
+	a.TLS = &TLS{CertificateArn: pulumi.String("arn:aws:acm:us-west-2:123456789012:certificate/1"), ServerName: "api.example.com"}
 	a.LogRetentionDays, a.DeletionProtection, a.ContainerInsights = 7, true, false
 	a.FlowLogs, a.AccessLogs, a.KmsKeyArn = true, true, pulumi.String(logKeyARN)
 	a.Services[0].AllowFrom = []string{"beta"}
@@ -71,6 +72,10 @@ func tryDeploy(r *testkit.Recorder, args *Args) error {
 		p, err := New(ctx, "producer", args)
 		if err == nil {
 			ctx.Export("imageDigests", p.ImageDigests)
+			ctx.Export("listenerArn", p.ListenerArn)
+			if p.ServerName != "" {
+				ctx.Export("serverName", pulumi.String(p.ServerName))
+			}
 		}
 		return err
 	}, nil)

@@ -9,8 +9,15 @@ import (
 	"private-api/internal/securitygroup"
 )
 
-// ListenerPort is where the load balancer listens, reached by the VPC link alone.
-const ListenerPort = 80
+// TLS has the load balancer take HTTPS, on port 443, in the place of HTTP on port 80.
+type TLS struct {
+	CertificateArn pulumi.StringInput // of a valid certificate in ACM, in the region of the load balancer
+	ServerName     string             // a name that the certificate covers
+}
+
+// tlsPolicy allows TLS 1.3 and the strong ciphers of TLS 1.2.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
+const tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 // idleTimeout is the seconds after which the load balancer closes an idle connection, AWS's default. A target must keep
 // connections open for longer, or a request meets a closing one and the caller gets a 502.
@@ -23,9 +30,10 @@ const notFound = `{"error":"no service has this path"}`
 type loadBalancer struct {
 	group    *securitygroup.Group
 	listener *lb.Listener
+	port     int // of the listener, reached by the VPC link alone
 }
 
-func newLoadBalancer(ctx *pulumi.Context, name string, net *network, logs *accessLogs, protect bool, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
+func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network, logs *accessLogs, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
 	group, err := securitygroup.New(ctx, name+"-alb", "internal load balancer, reached by the VPC link", net.VpcId, opts...)
 	if err != nil {
 		return nil, err
@@ -38,15 +46,15 @@ func newLoadBalancer(ctx *pulumi.Context, name string, net *network, logs *acces
 		IdleTimeout:              pulumi.Int(idleTimeout),
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		DesyncMitigationMode:     pulumi.String("defensive"),
-		EnableDeletionProtection: pulumi.Bool(protect),
+		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
 		AccessLogs:               logs.target,
-	}, append(opts, pulumi.Protect(protect), pulumi.DependsOn(logs.bucket))...) // "Access Denied for bucket"
+	}, append(opts, pulumi.Protect(args.DeletionProtection), pulumi.DependsOn(logs.bucket))...) // "Access Denied for bucket"
 	if err != nil {
 		return nil, fmt.Errorf("creating load balancer: %w", err)
 	}
-	listener, err := lb.NewListener(ctx, name, &lb.ListenerArgs{
+	b := &loadBalancer{group: group, port: 80}
+	listener := &lb.ListenerArgs{
 		LoadBalancerArn: alb.Arn,
-		Port:            pulumi.Int(ListenerPort),
 		Protocol:        pulumi.String("HTTP"),
 		DefaultActions: lb.ListenerDefaultActionArray{lb.ListenerDefaultActionArgs{
 			Type: pulumi.String("fixed-response"),
@@ -56,9 +64,27 @@ func newLoadBalancer(ctx *pulumi.Context, name string, net *network, logs *acces
 				MessageBody: pulumi.String(notFound),
 			},
 		}},
-	}, opts...)
-	if err != nil {
+	}
+	if args.TLS != nil {
+		// A resource of its own: both listeners are there while the API moves from one to the other.
+		name += "-https"
+		b.port, listener.Protocol = 443, pulumi.String("HTTPS")
+		listener.SslPolicy, listener.CertificateArn = pulumi.String(tlsPolicy), args.TLS.CertificateArn.ToStringOutput().ToStringPtrOutput()
+	}
+	listener.Port = pulumi.Int(b.port)
+	if b.listener, err = lb.NewListener(ctx, name, listener, opts...); err != nil {
 		return nil, fmt.Errorf("creating listener: %w", err)
 	}
-	return &loadBalancer{group: group, listener: listener}, nil
+	if args.TLS == nil {
+		return b, nil
+	}
+	// In the listener's list too: after a change of the domain, the old certificate is there until the API no longer
+	// verifies the old name.
+	_, err = lb.NewListenerCertificate(ctx, name, &lb.ListenerCertificateArgs{
+		ListenerArn: b.listener.Arn, CertificateArn: args.TLS.CertificateArn,
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("adding certificate: %w", err)
+	}
+	return b, nil
 }

@@ -18,7 +18,8 @@ type Producer struct {
 	pulumi.ResourceState
 
 	VpcLinkID    pulumi.StringOutput    // the VPC link, once it can be used
-	ListenerArn  pulumi.StringOutput    // the listener that an integration names
+	ListenerArn  pulumi.StringOutput    // the listener that an integration names, once it has the rules of all services
+	ServerName   string                 // that the certificate of the listener covers; "" if the listener takes plain HTTP
 	ClusterName  pulumi.StringOutput    // the ECS cluster
 	ServiceNames pulumi.StringMapOutput // per service: its name in ECS
 	ImageDigests pulumi.StringMapOutput // per service: the digest that serves; fails if ECS says that it does not
@@ -53,7 +54,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := newLoadBalancer(ctx, name, net, logs, args.DeletionProtection, parent)
+	balancer, err := newLoadBalancer(ctx, name, args, net, logs, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -73,10 +74,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 
-	p.VpcLinkID, p.ListenerArn, p.ClusterName = link.ID().ToStringOutput(), balancer.listener.Arn, cluster.Name
-	names, digests := pulumi.StringMap{}, pulumi.StringMap{}
+	names, digests, rules := pulumi.StringMap{}, pulumi.StringMap{}, []pulumi.Resource(nil)
 	for _, s := range services {
 		names[s.Name], digests[s.Name] = s.ServiceName, s.ImageDigest
+		rules = append(rules, s.rule)
+	}
+	p.VpcLinkID, p.ClusterName = link.ID().ToStringOutput(), cluster.Name
+	// An integration that moves to another listener before its rules are there would answer 404.
+	p.ListenerArn = pulumi.OutputWithDependencies(ctx.Context(), balancer.listener.Arn, rules...).(pulumi.StringOutput)
+	if args.TLS != nil {
+		p.ServerName = args.TLS.ServerName
 	}
 	p.ServiceNames, p.ImageDigests = names.ToStringMapOutput(), digests.ToStringMapOutput()
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{

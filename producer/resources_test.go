@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"private-api/internal/policy"
 	"private-api/internal/testkit"
 )
@@ -93,11 +95,52 @@ func TestSecurityGroups(t *testing.T) {
 		path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 8080),
 		[]string{"out alpha -> 0.0.0.0/0 tcp 443", "out beta -> 0.0.0.0/0 tcp 443"},
 	))
-	want := slices.Concat(path("link", "alb", 80), path("alb", "alpha", 8080), path("alb", "beta", 9000), path("alb", "gamma", 8081), path("beta", "alpha", 8080))
+	want := slices.Concat(path("link", "alb", 443), path("alb", "alpha", 8080), path("alb", "beta", 9000), path("alb", "gamma", 8081), path("beta", "alpha", 8080))
 	for _, service := range []string{"alpha", "beta", "gamma"} {
 		want = slices.Concat(want, path(service, "endpoints", 443), []string{"out " + service + " -> producer-s3 (prefix list) tcp 443"})
 	}
 	same(t, "everything", edges(t, deploy(t, everythingOn(t))), want)
+}
+
+// The load balancer takes plain HTTP, or HTTPS where it has a certificate: never both, and with the same rules.
+func TestListener(t *testing.T) {
+	plain, https := twoServices(t), twoServices(t)
+	https.Root = plain.Root
+	https.TLS = &TLS{CertificateArn: pulumi.String("arn:aws:acm:us-west-2:123456789012:certificate/1"), ServerName: "api.example.com"}
+	for _, test := range []struct {
+		args       *Args
+		name       string
+		inputs     map[string]any
+		serverName any
+	}{
+		{plain, "producer", map[string]any{"port": 80., "protocol": "HTTP", "sslPolicy": nil, "certificateArn": nil}, nil},
+		{https, "producer-https", map[string]any{ // ELB.1 ELB.17 ELB.18 CKV_AWS_2 CKV_AWS_103 AVD-AWS-0047 AVD-AWS-0054
+			"port": 443., "protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06", "certificateArn": "arn:aws:acm:us-west-2:123456789012:certificate/1",
+		}, "api.example.com"},
+	} {
+		r := deploy(t, test.args)
+		listener := r.Get(t, "lb.Listener "+test.name)
+		if all := r.All("lb.Listener"); len(all) != 1 {
+			t.Errorf("listeners %v", all)
+		}
+		for input, want := range test.inputs {
+			if got := listener.Input(input); got != want {
+				t.Errorf("%s: %s %v, want %v", listener, input, got, want)
+			}
+		}
+		if got := listener.Input("defaultActions.0.fixedResponse.statusCode"); got != "404" {
+			t.Errorf("%s answers %v", listener, got)
+		}
+		rules := r.All("lb.ListenerRule")
+		for _, rule := range rules {
+			if rule.Input("listenerArn") != listener.ID {
+				t.Errorf("%s is of listener %v", rule, rule.Input("listenerArn"))
+			}
+		}
+		if len(rules) != 2 || r.Exports["listenerArn"] != listener.ID || r.Exports["serverName"] != test.serverName {
+			t.Errorf("%d rules; the consumer is given %v, %v", len(rules), r.Exports["listenerArn"], r.Exports["serverName"])
+		}
+	}
 }
 
 // statements parses a policy document.

@@ -45,6 +45,7 @@ type deployment struct {
 
 	group  *securitygroup.Group
 	image  *image
+	rule   *lb.ListenerRule
 	before []pulumi.Resource // must exist before tasks start
 	// previous is the newest deployment before this update changed the service; nil if it did not.
 	previous atomic.Pointer[string]
@@ -190,7 +191,7 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 	if err != nil {
 		return nil, fmt.Errorf("creating target group: %w", err)
 	}
-	rule, err := lb.NewListenerRule(ctx, d.logical, &lb.ListenerRuleArgs{
+	d.rule, err = lb.NewListenerRule(ctx, d.logical, &lb.ListenerRuleArgs{
 		ListenerArn: in.balancer.listener.Arn,
 		Priority:    pulumi.Int(d.Priority),
 		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
@@ -201,7 +202,7 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 	if err != nil {
 		return nil, fmt.Errorf("creating listener rule: %w", err)
 	}
-	d.before = append(d.before, rule) // "The target group ... does not have an associated load balancer"
+	d.before = append(d.before, d.rule) // "The target group ... does not have an associated load balancer"
 	return targets, nil
 }
 

@@ -16,7 +16,7 @@ func newVpcLink(ctx *pulumi.Context, name string, net *network, balancer *loadBa
 	if err != nil {
 		return nil, err
 	}
-	rules, err := securitygroup.Allow(ctx, group, balancer.group, ListenerPort, opts...)
+	rules, err := securitygroup.Allow(ctx, group, balancer.group, balancer.port, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -399,11 +399,11 @@ func TestSmoke(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusInternalServerError)
 		}, fails: true, output: []string{"list: 500"}},
-		{name: "iam", handler: signed(healthy), env: append(keys, "AWS_SESSION_TOKEN=session"), output: []string{"2 entries"}},
-		{name: "iam, credentials of the AWS CLI", handler: signed(healthy), output: []string{"2 entries"},
+		{name: "iam", handler: signed("us-west-2", healthy), env: append(keys, "AWS_SESSION_TOKEN=session"), output: []string{"2 entries"}},
+		{name: "iam, credentials of the AWS CLI, region of the stack", handler: signed("eu-west-1", healthy), output: []string{"2 entries"},
 			env:   []string{`FAKE_EXPORT={"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"secret","SessionToken":"session"}`, "STACK=words"},
 			calls: []string{`aws configure export-credentials --format process --profile my\ profile`}},
-		{name: "iam without credentials", handler: signed(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"403: the API needs a signed request"}},
+		{name: "iam without credentials", handler: signed("us-west-2", healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"403: the API needs a signed request"}},
 		{name: "jwt", handler: bearer(healthy), env: []string{"TOKEN=header.body.signature"}, output: []string{"2 entries"}},
 		{name: "jwt without a token", handler: bearer(healthy), env: []string{"SMOKE_SECONDS=60"}, fails: true, output: []string{"401: the API needs a bearer token: TOKEN="}},
 		{name: "not up", env: []string{"FAKE_OUTPUTS={}"}, fails: true, output: []string{"stack dev has no services yet"}},
@@ -494,9 +494,9 @@ func TestE2E(t *testing.T) {
 	}
 }
 
-// signed refuses what an API with authorization iam refuses, as far as a look at the header tells.
-func signed(next http.HandlerFunc) http.HandlerFunc {
-	valid := regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/\d{8}/us-west-2/execute-api/aws4_request, *SignedHeaders=[a-z0-9;-]*x-amz-security-token[a-z0-9;-]*, *Signature=[0-9a-f]{64}$`)
+// signed refuses what an API with authorization iam in a region refuses, as far as a look at the header tells.
+func signed(region string, next http.HandlerFunc) http.HandlerFunc {
+	valid := regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/\d{8}/` + region + `/execute-api/aws4_request, *SignedHeaders=[a-z0-9;-]*x-amz-security-token[a-z0-9;-]*, *Signature=[0-9a-f]{64}$`)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !valid.MatchString(r.Header.Get("Authorization")) || r.Header.Get("X-Amz-Security-Token") != "session" {
 			w.WriteHeader(http.StatusForbidden)

@@ -28,6 +28,7 @@ type configuration struct {
 	allowUnauthenticated  bool
 	customerManagedKey    bool
 	tags                  map[string]string
+	domain                domain
 
 	producer *producer.Args
 	consumer *consumer.Args
@@ -55,6 +56,7 @@ func (c *configuration) Declare(s *setting.Set) {
 	setting.Var(s, &c.allowUnauthenticated, "allowUnauthenticated", false, "Let a production stack offer its API to everyone", setting.Nothing)
 	setting.Var(s, &c.customerManagedKey, "customerManagedKey", false,
 		"Encrypt log groups and image repositories with a KMS key of the stack's own, which costs $1 a month, instead of AWS's", setting.Fixed)
+	c.domain.declare(s)
 	setting.Var(s, &c.tags, "tags", nil, "Tags for every resource, besides Project and Stack", "in place, everywhere")
 }
 
@@ -185,7 +187,7 @@ func (c *configuration) validate() setting.Problems {
 	if c.consumer.Bastion.Enabled && err1 == nil && err2 == nil && left.Overlaps(right) {
 		problems.Add("consumerVpcCidr", c.consumer.Bastion.VpcCidr, "a range that does not overlap producerVpcCidr (%s)", c.producer.VpcCidr)
 	}
-	return append(problems, c.validateTags()...)
+	return slices.Concat(problems, c.domain.validate(), c.validateTags())
 }
 
 // maxTags leaves room for the program's own of the 50 that AWS allows:

@@ -148,6 +148,8 @@ func TestSettings(t *testing.T) {
 	}
 	anyOrigin := map[string]string{"cors": `{"allowOrigins":["*"]}`}
 	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
+	dom := func(fields string) string { return `{"name":"api.example.com","zone":"example.com"` + fields + `}` }
+	named := map[string]string{"domain": dom("")}
 	tested := map[string]bool{
 		"aws:region": true, "availabilityZoneCount": true, // TestZones
 		"allowUnauthenticated": true, // below, as production needs it
@@ -221,6 +223,19 @@ func TestSettings(t *testing.T) {
 		{key: "production", value: "true"}, // with allowUnauthenticated below
 		{key: "bastion", value: "false", removed: []string{"awsx.Vpc consumer", "ec2.DefaultSecurityGroup consumer", "ec2.Instance consumer-bastion", "ec2.InternetGateway consumer", "ec2.Route consumer-public-1", "ec2.Route consumer-public-2", "ec2.RouteTable consumer-public-1", "ec2.RouteTable consumer-public-2", "ec2.RouteTableAssociation consumer-public-1", "ec2.RouteTableAssociation consumer-public-2", "ec2.SecurityGroup consumer-bastion", "ec2.Subnet consumer-public-1", "ec2.Subnet consumer-public-2", "ec2.Vpc consumer", "iam.InstanceProfile consumer-bastion", "iam.Role consumer-bastion", "iam.RolePolicyAttachment consumer-bastion", "vpc.SecurityGroupEgressRule consumer-bastion-to-https"}},
 		{key: "consumerVpcCidr", value: "10.9.0.0/16", changed: []string{"ec2.Subnet consumer-public-1 cidrBlock", "ec2.Subnet consumer-public-2 cidrBlock", "awsx.Vpc consumer cidrBlock", "ec2.Vpc consumer cidrBlock"}},
+		{key: "domain", value: dom(""), changed: slices.Concat([]string{"apigatewayv2.Integration consumer integrationUri", "apigatewayv2.Integration consumer tlsConfig", "ec2.Instance consumer-bastion userData"},
+			perService("lb.ListenerRule producer-%s listenerArn"),
+			[]string{"vpc.SecurityGroupEgressRule producer-link-to-producer-alb fromPort", "vpc.SecurityGroupEgressRule producer-link-to-producer-alb toPort",
+				"vpc.SecurityGroupIngressRule producer-link-to-producer-alb fromPort", "vpc.SecurityGroupIngressRule producer-link-to-producer-alb toPort"}),
+			added: []string{"stack.Domain domain", "acm.Certificate domain", "acm.CertificateValidation domain", "route53.Record domain-validation",
+				"lb.Listener producer-https", "lb.ListenerCertificate producer-https",
+				"apigatewayv2.DomainName consumer", "apigatewayv2.ApiMapping consumer", "route53.Record consumer-ipv4", "route53.Record consumer-ipv6"},
+			removed: []string{"lb.Listener producer"}},
+		{key: "domain", value: `{"name":"www.example.com","zone":"example.com"}`, with: named, changed: []string{"acm.Certificate domain domainName", "apigatewayv2.ApiMapping consumer domainName",
+			"apigatewayv2.DomainName consumer domainName", "apigatewayv2.Integration consumer tlsConfig", "ec2.Instance consumer-bastion userData",
+			"route53.Record consumer-ipv4 name", "route53.Record consumer-ipv6 name", "route53.Record domain-validation name", "acm.CertificateValidation domain validationRecordFqdns"}},
+		{key: "domain", value: `{"name":"api.example.com","zone":"api.example.com"}`, with: named, changed: []string{"route53.Record consumer-ipv4 zoneId", "route53.Record consumer-ipv6 zoneId", "route53.Record domain-validation zoneId"}},
+		{key: "domain", value: dom(`,"keepExecuteApi":false`), with: named, changed: []string{"apigatewayv2.Api consumer disableExecuteApiEndpoint"}},
 		{key: "tags", value: `{"Team":"books"}`, changed: []string{"providers.aws aws defaultTags"}},
 		{key: "egress", value: "nat-per-zone", changed: []string{"ec2.Route producer-private-2 natGatewayId"}, added: []string{"ec2.Eip producer-2", "ec2.NatGateway producer-2"}},
 		{key: "egress", value: "endpoints",
@@ -302,7 +317,17 @@ func TestEnvironmentIsMerged(t *testing.T) {
 	}
 }
 
-// The limits of tags and zones, on both sides.
+// domainOf are settings of a domain of that many characters.
+func domainOf(n int) map[string]string {
+	const zone = "example.com"
+	name := ""
+	for n -= len(zone); n > 32; n -= 32 {
+		name += strings.Repeat("a", 31) + "."
+	}
+	return map[string]string{"domain": fmt.Sprintf(`{"name":"%s","zone":%q}`, name+strings.Repeat("b", n-1)+"."+zone, zone)}
+}
+
+// The limits of tags, zones and domains, on both sides.
 func TestLimits(t *testing.T) {
 	tags := func(n, key, value int) map[string]string {
 		all := map[string]string{}
@@ -326,6 +351,8 @@ func TestLimits(t *testing.T) {
 		{"6 zones", map[string]string{"availabilityZoneCount": "6"}, true}, {"7 zones", map[string]string{"availabilityZoneCount": "7"}, false},
 		{"one named zone", map[string]string{"availabilityZones": `["us-west-2a"]`}, false},
 		{"adjacent ranges", map[string]string{"producerVpcCidr": "10.1.0.0/17", "consumerVpcCidr": "10.1.128.0/17"}, true},
+		{"domain of 64 characters", domainOf(64), true}, {"domain of 65 characters", domainOf(65), false},
+		{"domain that is the zone", map[string]string{"domain": `{"name":"example.com","zone":"example.com"}`}, true},
 		{"overlap, but no bastion", map[string]string{"consumerVpcCidr": "10.0.0.0/16", "bastion": "false"}, true},
 	} {
 		c := newConfiguration(fixture(t).Services, testkit.Apps(t, "alpha", "beta"))
@@ -373,6 +400,14 @@ func TestRefusals(t *testing.T) {
 		{name: "role that is none", settings: map[string]string{"aws:assumeRole": `{"roleArn":"deploy"}`}, want: []string{`aws:assumeRole.roleArn: "deploy" is not allowed: the ARN of an IAM role`}},
 		{name: "session without a role", settings: map[string]string{"aws:assumeRole": `{"sessionName":"me"}`}, want: []string{`aws:assumeRole.roleArn: is missing: the ARN of an IAM role`}},
 		{name: "part of a role that is not taken", settings: map[string]string{"aws:assumeRole": `{"roleArn":"arn:aws:iam::123456789012:role/r","policy":"{}"}`}, want: []string{`aws:assumeRole.policy: no such setting; the nearest is aws:assumeRole.`}},
+		{name: "domain in another zone", settings: map[string]string{"domain": `{"name":"api.example.org","zone":"example.com"}`}, want: []string{`private-api:domain.name: "api.example.org" is not allowed: example.com, or a name that ends in .example.com, which is domain.zone`}},
+		{name: "domain that ends alike", settings: map[string]string{"domain": `{"name":"badexample.com","zone":"example.com"}`}, want: []string{`domain.name: "badexample.com" is not allowed: example.com, or a name that ends in .example.com`}},
+		{name: "domain without a zone", settings: map[string]string{"domain": `{"name":"api.example.com"}`}, want: []string{`domain.zone: is missing: the hosted zone that holds api.example.com`}},
+		{name: "zone without a domain", settings: map[string]string{"domain": `{"zone":"example.com"}`}, want: []string{`domain.name: is missing: the name of the API`}},
+		{name: "no endpoint at all", settings: map[string]string{"domain": `{"keepExecuteApi":false}`}, want: []string{`domain.name: is missing: the name of the API`}},
+		{name: "URL for a domain", settings: map[string]string{"domain": `{"name":"https://api.example.com","zone":"example.com."}`}, want: []string{`domain.name: "https://api.example.com" is not allowed: a host name such as api.example.com, in lower case, 64 characters`, `domain.zone: "example.com." is not allowed: the name of a public hosted zone`}},
+		{name: "wildcard domain", settings: map[string]string{"domain": `{"name":"*.example.com","zone":"example.com"}`}, want: []string{`domain.name: "*.example.com" is not allowed: a host name`}},
+		{name: "domain in capitals", settings: map[string]string{"domain": `{"name":"API.example.com","zone":"example.com"}`}, want: []string{`domain.name: "API.example.com" is not allowed: a host name`}},
 		{name: "image by tag", settings: map[string]string{"services": `{"alpha":{"image":"alpha:latest"}}`}, want: []string{`services.alpha.image: "alpha:latest" is not allowed: repository@sha256:`}},
 		{name: "no tasks", settings: map[string]string{"services": `{"alpha":{"desiredCount":0}}`}, want: []string{`services.alpha.desiredCount: 0 is not allowed: 1 to 5000 tasks`}},
 		{name: "all at once", settings: map[string]string{"cpu": "1", "egress": "x", "spot": "2", "throttle": `{"rate":0}`}, want: []string{"cpu: 1", `egress: "x"`, `spot: "2"`, "throttle.rate: 0", "nothing was changed"}},

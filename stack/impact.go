@@ -82,9 +82,10 @@ func readFile(text []byte) (*configuration, error) {
 // interruptions say who notices which operations on which types of resources. Others carry no requests, or are replaced
 // before what uses them changes: task definitions, images, VPC links, ways out of subnets.
 var interruptions = []struct{ ops, types, text string }{
-	{"replace delete", "apigatewayv2/api apigatewayv2/integration apigatewayv2/route apigatewayv2/stage lb/loadBalancer lb/listener lb/listenerRule", "requests that need it fail"},
+	{"replace delete", "apigatewayv2/api apigatewayv2/route apigatewayv2/stage lb/loadBalancer lb/listener lb/listenerRule", "requests that need it fail"},
 	{"replace", "ecs/cluster ecs/service lb/targetGroup", "requests fail until the new tasks are healthy"},
-	{"delete", "apigatewayv2/vpcLink", "requests that need it fail"},
+	{"delete", "apigatewayv2/integration apigatewayv2/vpcLink", "requests that need it fail"},
+	{"replace delete", "apigatewayv2/apiMapping apigatewayv2/domainName route53/record", "requests to the domain fail"},
 	{"replace", "ec2/natGateway ec2/securityGroup ec2/subnet ec2/vpc", "connections through it are cut"},
 	{"replace", "servicediscovery/privateDnsNamespace servicediscovery/service", "calls from service to service fail until it is there again"},
 	{"replace delete", "ec2/instance", "sessions on the bastion end"},
@@ -138,7 +139,8 @@ func shortType(step apitype.StepEventMetadata) string {
 }
 
 // noticed leaves out what has no effect of its own: the network of the bastion, which goes with it; a rule that goes with
-// its security group; and changes of a listener rule that leave its path as it is.
+// its security group; changes of a listener rule that leave its path as it is; and a listener, with its rules, that goes
+// once requests take another one.
 func noticed(step apitype.StepEventMetadata, steps []apitype.StepEventMetadata) bool {
 	urn := resource.URN(step.URN)
 	switch shortType(step) {
@@ -150,8 +152,11 @@ func noticed(step apitype.StepEventMetadata, steps []apitype.StepEventMetadata) 
 			return other.Op == step.Op && shortType(other) == "ec2/securityGroup" &&
 				(strings.HasPrefix(urn.Name(), group+"-") || strings.HasSuffix(urn.Name(), "-to-"+group))
 		})
-	case "lb/listenerRule":
-		return step.Op != apitype.OpUpdate || slices.Contains(step.Diffs, "conditions")
+	case "lb/listener", "lb/listenerRule":
+		moves := slices.ContainsFunc(steps, func(other apitype.StepEventMetadata) bool {
+			return other.Op == apitype.OpCreate && shortType(other) == "lb/listener"
+		})
+		return !moves && (step.Op != apitype.OpUpdate || slices.Contains(step.Diffs, "conditions"))
 	}
 	return true
 }

@@ -61,6 +61,12 @@ func TestImpactOfSteps(t *testing.T) {
 		{name: "subnet", op: "replace", urn: urn + "producer:Producer$awsx:ec2:Vpc$aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet::producer-private-1", want: "connections through it are cut"},
 		{name: "subnet of the bastion", op: "replace", urn: urn + "consumer:Consumer$awsx:ec2:Vpc$aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet::consumer-public-1"},
 		{name: "VPC link after its successor", op: "replace", urn: urn + "producer:Producer$aws:apigatewayv2/vpcLink:VpcLink::producer"},
+		{name: "listener after its successor", op: "delete", urn: urn + "producer:Producer$aws:lb/listener:Listener::producer",
+			more: `{"op":"create","urn":"` + urn + `producer:Producer$aws:lb/listener:Listener::producer-https"}`},
+		{name: "listener rule after its successor", op: "replace", urn: urn + "producer:Producer$aws:lb/listenerRule:ListenerRule::producer-book",
+			more: `{"op":"create","urn":"` + urn + `producer:Producer$aws:lb/listener:Listener::producer-https"}`},
+		{name: "listener", op: "delete", urn: urn + "producer:Producer$aws:lb/listener:Listener::producer", want: "requests that need it fail"},
+		{name: "domain", op: "delete", urn: urn + "consumer:Consumer$aws:route53/record:Record::consumer-a", want: "requests to the domain fail"},
 		{name: "VPC link", op: "delete", urn: urn + "producer:Producer$aws:apigatewayv2/vpcLink:VpcLink::producer", want: "requests that need it fail"},
 		{name: "step of a replacement", op: "create-replacement", urn: urn + "producer:Producer$aws:lb/loadBalancer:LoadBalancer::producer"},
 		{name: "update", op: "update", urn: urn + "producer:Producer$aws:lb/loadBalancer:LoadBalancer::producer"},
@@ -82,9 +88,10 @@ func TestImpactOfSteps(t *testing.T) {
 
 // Each type of resource either interrupts something when it goes, or it is known that it does not.
 func TestImpactKnowsAllTypes(t *testing.T) {
-	quiet := strings.Fields(`apigatewayv2/authorizer cloudwatch/logGroup ec2/defaultSecurityGroup ec2/eip ec2/internetGateway ec2/route ec2/routeTable
+	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer cloudwatch/logGroup ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
 		ec2/routeTableAssociation ec2/vpcEndpoint ecr/lifecyclePolicy ecr/repository ecs/clusterCapacityProviders ecs/taskDefinition
-		iam/instanceProfile iam/role iam/rolePolicy iam/rolePolicyAttachment vpc/securityGroupEgressRule`)
+		iam/instanceProfile iam/role iam/rolePolicy iam/rolePolicyAttachment kms/key lb/listenerCertificate
+		s3/bucket s3/bucketOwnershipControls s3/bucketPolicy s3/bucketPublicAccessBlock vpc/securityGroupEgressRule`)
 	known, all := slices.Clone(quiet), []string(nil)
 	for _, interruption := range interruptions {
 		known = append(known, strings.Fields(interruption.types)...)
@@ -137,5 +144,5 @@ func TestInterruptingSettings(t *testing.T) {
 	}
 	collect(declarations())
 	same(t, "settings", got, []string{"aws:region", "aws:profile", "producerVpcCidr", "services.<name>.port", "authorization", "consumerVpcCidr",
-		"bastionAmi", "ssh.keyName", "availabilityZones", "availabilityZoneCount"})
+		"bastionAmi", "ssh.keyName", "availabilityZones", "availabilityZoneCount", "customerManagedKey"})
 }

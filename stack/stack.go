@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"private-api/consumer"
+	"private-api/internal/setting"
 	"private-api/producer"
 )
 
@@ -36,6 +37,7 @@ func Deploy(ctx *pulumi.Context) error {
 
 // Names of the components, which begin the names of all their resources.
 const (
+	domainName   = "domain"
 	producerName = "producer"
 	consumerName = "consumer"
 )
@@ -87,8 +89,15 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err := c.warn(ctx); err != nil {
 		return err
 	}
-	zones, err := c.zones(ctx, provider)
+	zones, problems, err := c.zones(ctx, provider)
 	if err != nil {
+		return err
+	}
+	more, err := c.domain.lookUp(ctx, provider)
+	if err != nil {
+		return err
+	}
+	if err := refused(ctx, append(problems, more...)); err != nil {
 		return err
 	}
 	c.producer.AvailabilityZones = zones
@@ -98,12 +107,15 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		}
 		c.consumer.KmsKeyArn = c.producer.KmsKeyArn
 	}
+	if err := c.newDomain(ctx, domainName, pulumi.Providers(provider)); err != nil {
+		return err
+	}
 	private, err := producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
 	if err != nil {
 		return err
 	}
 	c.consumer.Bastion.AvailabilityZones = zones[:2]
-	c.consumer.VpcLinkID, c.consumer.ListenerArn = private.VpcLinkID, private.ListenerArn
+	c.consumer.VpcLinkID, c.consumer.ListenerArn, c.consumer.ServerName = private.VpcLinkID, private.ListenerArn, private.ServerName
 	public, err := consumer.New(ctx, consumerName, c.consumer, pulumi.Providers(provider))
 	if err != nil {
 		return err
@@ -155,28 +167,25 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 }
 
 // zones returns the zones of the configuration, or the first ones, which all have VPC links.
-func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) ([]string, error) {
+func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (names []string, problems setting.Problems, err error) {
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		State: pulumi.StringRef("available"),
 		// Without Local Zones and Wavelength Zones, which an account opts in to.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
 	}, pulumi.Provider(provider))
 	if err != nil {
-		return nil, fmt.Errorf("reading the availability zones of %s: %w", c.producer.Region, err)
+		return nil, nil, fmt.Errorf("reading the availability zones of %s: %w", c.producer.Region, err)
 	}
 	var available []producer.Zone
 	for i, name := range found.Names {
 		available = append(available, producer.Zone{Name: name, ID: found.ZoneIds[i]})
 	}
 	names, known, problems := producer.ChooseZones(c.producer.Region, available, c.availabilityZones, c.availabilityZoneCount)
-	if err := refused(ctx, problems); err != nil {
-		return nil, err
-	}
-	if !known && len(c.availabilityZones) == 0 {
+	if !known && len(c.availabilityZones) == 0 && len(problems) == 0 {
 		warning := fmt.Sprintf("AWS's list of zones with VPC links does not have region %s: using %s; if the VPC link fails, set availabilityZones", c.producer.Region, strings.Join(names, ", "))
-		return names, ctx.Log.Warn(warning, nil)
+		return names, nil, ctx.Log.Warn(warning, nil)
 	}
-	return names, nil
+	return names, problems, nil
 }
 
 // defaultTags are on everything that the provider makes.

@@ -19,9 +19,11 @@ type Way struct {
 	CORS http.Header
 	// Timeout is how long the API waits for an answer.
 	Timeout time.Duration
-	// LinkAddress is where the load balancer sees the connection come from; ListenerPort is where it takes it.
-	LinkAddress  string
-	ListenerPort int
+	// LinkAddress is where the load balancer sees the connection come from; ListenerPort is where it takes it, and
+	// ListenerProtocol how: HTTP or HTTPS.
+	LinkAddress      string
+	ListenerPort     int
+	ListenerProtocol string
 	// DropInvalidHeaders tells that the load balancer drops headers whose names have other characters than [-A-Za-z0-9].
 	DropInvalidHeaders bool
 	// TargetGroup is the ARN of the group whose targets answer.
@@ -81,12 +83,12 @@ func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
 // Refuse ends a way at the API, which does not take the request.
 func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
 
-// Follow follows a request to a target group. Of the request, method, path and headers count.
+// Follow follows a request to a target group. Of the request, method, host, path and headers count.
 func (s *Set) Follow(r *http.Request) *Way {
 	w := &Way{}
-	api, ok := s.api()
+	api, ok := s.enter(w, r.Host)
 	if !ok {
-		return w.stop(API, http.StatusNotFound, "there is no HTTP API with a stage $default")
+		return w
 	}
 	w.addHop("HTTP API", api.Name, "%s %s, stage $default", r.Method, r.URL.Path)
 	w.CORS = cors(api.Outputs.Object("corsConfiguration"), r)
@@ -122,16 +124,17 @@ func (s *Set) Follow(r *http.Request) *Way {
 	if !ok {
 		return w.stop(API, http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
 	}
-	return s.followFromLink(w, link, listener, r.URL.Path)
+	return s.followFromLink(w, integration, link, listener, r.URL.Path)
 }
 
 // followFromLink goes on from the VPC link to the load balancer.
-func (s *Set) followFromLink(w *Way, link, listener Resource, path string) *Way {
+func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path string) *Way {
 	balancer, ok := s.Find(balancerType, listener.Outputs.Text("loadBalancerArn"))
 	if !ok {
 		return w.stop(API, http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
 	}
 	w.loadBalancer, w.ListenerPort = loadBalancerEndpoint(balancer), listener.Outputs.Number("port")
+	w.ListenerProtocol = listener.Outputs.Text("protocol")
 	w.DropInvalidHeaders = balancer.Outputs.Is("dropInvalidHeaderFields")
 	from := endpoint{"VPC link " + link.Name, link.Outputs.Texts("securityGroupIds"), link.Outputs.Texts("subnetIds")}
 	// A VPC link that cannot connect makes the API answer 503.
@@ -141,7 +144,10 @@ func (s *Set) followFromLink(w *Way, link, listener Resource, path string) *Way 
 		return w.stop(API, http.StatusServiceUnavailable, "%v", err)
 	}
 	w.LinkAddress = s.exampleAddress(from.subnets)
-	w.addHop("listener", listener.Name, "%s :%d of load balancer %s", listener.Outputs.Text("protocol"), w.ListenerPort, balancer.Name)
+	w.addHop("listener", listener.Name, "%s :%d of load balancer %s", w.ListenerProtocol, w.ListenerPort, balancer.Name)
+	if !s.handshake(w, integration, listener) {
+		return w
+	}
 
 	for _, rule := range s.rules(listener) {
 		if matches(rule, path) {

@@ -10,13 +10,16 @@ import (
 	"strings"
 )
 
-// api returns the HTTP API that has a stage $default. The program has one.
-func (s *Set) api() (Resource, bool) {
+// api returns the HTTP API that has a stage $default; false ends the way. The program has one.
+func (s *Set) api(w *Way) (Resource, bool) {
 	for _, stage := range s.Of(stageType) {
 		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
-			return s.Find(apiType, stage.Outputs.Text("apiId"))
+			if api, ok := s.Find(apiType, stage.Outputs.Text("apiId")); ok {
+				return api, true
+			}
 		}
 	}
+	w.stop(API, http.StatusNotFound, "there is no HTTP API with a stage $default")
 	return Resource{}, false
 }
 

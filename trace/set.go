@@ -12,6 +12,10 @@ import (
 
 // The types that requests pass through.
 const (
+	domainType      = "aws:apigatewayv2/domainName:DomainName"
+	mappingType     = "aws:apigatewayv2/apiMapping:ApiMapping"
+	listedType      = "aws:lb/listenerCertificate:ListenerCertificate"
+	certificateType = "aws:acm/certificate:Certificate"
 	apiType         = "aws:apigatewayv2/api:Api"
 	integrationType = "aws:apigatewayv2/integration:Integration"
 	routeType       = "aws:apigatewayv2/route:Route"

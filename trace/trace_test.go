@@ -176,3 +176,79 @@ func TestPreflightWithoutRoute(t *testing.T) {
 		}
 	}
 }
+
+// Integration and listener must agree on HTTP or HTTPS, and the certificate must cover the name that the API verifies.
+func TestHandshake(t *testing.T) {
+	verifies := func(name string) Values { return Values{"tlsConfig": map[string]any{"serverNameToVerify": name}} }
+	for name, test := range map[string]struct {
+		integration, listener Values
+		status                int // 0: they agree
+		by                    Responder
+	}{
+		"HTTP":                       {Values{}, Values{"protocol": "HTTP"}, 0, ""},
+		"HTTP to HTTPS":              {Values{}, Values{"protocol": "HTTPS", "certificateArn": "one"}, 400, LoadBalancer},
+		"HTTPS to HTTP":              {verifies("api.example.com"), Values{"protocol": "HTTP"}, 500, API},
+		"HTTPS":                      {verifies("api.example.com"), Values{"protocol": "HTTPS", "certificateArn": "one"}, 0, ""},
+		"another case":               {verifies("API.example.com"), Values{"protocol": "HTTPS", "certificateArn": "one"}, 0, ""},
+		"second name":                {verifies("www.example.com"), Values{"protocol": "HTTPS", "certificateArn": "one"}, 0, ""},
+		"another name":               {verifies("example.com"), Values{"protocol": "HTTPS", "certificateArn": "one"}, 500, API},
+		"no name":                    {verifies(""), Values{"protocol": "HTTPS", "certificateArn": "one"}, 500, API},
+		"no certificate":             {verifies("api.example.com"), Values{"protocol": "HTTPS", "certificateArn": "none"}, 500, API},
+		"in the list":                {verifies("old.example.com"), Values{"protocol": "HTTPS", "certificateArn": "one", "arn": "listener"}, 0, ""},
+		"in another's list":          {verifies("old.example.com"), Values{"protocol": "HTTPS", "certificateArn": "one", "arn": "another"}, 500, API},
+		"wildcard":                   {verifies("api.example.com"), Values{"protocol": "HTTPS", "certificateArn": "all"}, 0, ""},
+		"wildcard without a label":   {verifies("example.com"), Values{"protocol": "HTTPS", "certificateArn": "all"}, 500, API},
+		"wildcard of two labels":     {verifies("a.b.example.com"), Values{"protocol": "HTTPS", "certificateArn": "all"}, 500, API},
+		"wildcard of another domain": {verifies("api.example.org"), Values{"protocol": "HTTPS", "certificateArn": "all"}, 500, API},
+	} {
+		s := &Set{}
+		s.Put(Resource{Type: certificateType, ID: "one", Outputs: Values{"domainName": "api.example.com", "subjectAlternativeNames": []any{"www.example.com"}}})
+		s.Put(Resource{Type: certificateType, ID: "listed", Outputs: Values{"domainName": "old.example.com"}})
+		s.Put(Resource{Type: listedType, ID: "l", Outputs: Values{"certificateArn": "listed", "listenerArn": "listener"}})
+		s.Put(Resource{Type: certificateType, ID: "all", Outputs: Values{"domainName": "*.example.com"}})
+		w := &Way{}
+		agreed := s.handshake(w, Resource{Outputs: test.integration}, Resource{Outputs: test.listener})
+		if agreed != (test.status == 0) || agreed != (w.Stop == nil) || !agreed && (w.Stop.Status != test.status || w.Stop.By != test.by) {
+			t.Errorf("%s: agreed %v, %+v", name, agreed, w.Stop)
+		}
+	}
+}
+
+// Which hosts an API answers to, and how AWS answers to the others.
+func TestHosts(t *testing.T) {
+	const execute = "abc.execute-api.us-west-2.amazonaws.com"
+	for _, test := range []struct {
+		host             string
+		domain, disabled bool
+		status           int // 0: it answers
+	}{
+		{"localhost:8080", false, false, 0},
+		{"anything", false, false, 0},
+		{execute, false, false, 0},
+		{"api.example.com", true, false, 0},
+		{"API.example.com:8080", true, true, 0},
+		{"localhost:8080", true, false, 0},
+		{"127.0.0.1:8080", true, false, 0},
+		{"[::1]:8080", true, false, 0},
+		{"[::1]", true, false, 0},
+		{execute, true, false, 0},
+		{execute, true, true, 404},
+		{"localhost:8080", true, true, 404},
+		{"www.example.com", true, false, 403},
+		{"192.0.2.1", true, true, 403},
+		{"", true, false, 403},
+	} {
+		s := &Set{}
+		s.Put(Resource{Type: apiType, ID: "abc", Outputs: Values{"apiEndpoint": "https://" + execute, "disableExecuteApiEndpoint": test.disabled}})
+		s.Put(Resource{Type: stageType, ID: "$default", Outputs: Values{"apiId": "abc", "name": "$default", "autoDeploy": true}})
+		if test.domain {
+			s.Put(Resource{Type: domainType, ID: "d", Outputs: Values{"domainName": "api.example.com"}})
+			s.Put(Resource{Type: mappingType, ID: "m", Outputs: Values{"domainName": "api.example.com", "apiId": "abc", "stage": "$default"}})
+		}
+		w := &Way{}
+		api, ok := s.enter(w, test.host)
+		if ok != (test.status == 0) || ok && api.ID != "abc" || !ok && (w.Stop.Status != test.status || w.Stop.By != API) {
+			t.Errorf("%+v: %v %+v", test, ok, w.Stop)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Call is one API call as the proxy saw it.
@@ -27,6 +28,7 @@ type Call struct {
 	// Asked and Answered are positions on one counter that all calls of a proxy share: a call was
 	// over before another began if its Answered is smaller than the other's Asked.
 	Asked, Answered int
+	Time            time.Time // when it was asked
 
 	region   string
 	protocol *protocol
@@ -85,6 +87,10 @@ func parse(r *http.Request, body []byte) *Call {
 	c.protocol, c.Operation, c.Params = restJSON, r.Method+" "+r.URL.Path, flatten(body)
 	c.sent = sent{c.Service, c.Operation, document}
 	document["_path"] = r.URL.RequestURI()
+	if c.Service == "route53" {
+		c.parseRoute53(r.Method, r.URL.Path, body)
+		return c
+	}
 	c.parsePath(r.Method, r.URL.Path)
 	if arn, tags := strings.CutPrefix(r.URL.Path, "/v2/tags/"); tags {
 		c.sent.Operation, document["resource-arn"] = c.Operation, arn
@@ -101,8 +107,8 @@ var (
 
 	// How the paths and methods of API Gateway become the names of its operations.
 	nouns = map[string]string{
-		"apis": "Api", "authorizers": "Authorizer", "deployments": "Deployment", "integrations": "Integration",
-		"routes": "Route", "stages": "Stage", "vpclinks": "VpcLink",
+		"apis": "Api", "apimappings": "ApiMapping", "authorizers": "Authorizer", "deployments": "Deployment",
+		"domainnames": "DomainName", "integrations": "Integration", "routes": "Route", "stages": "Stage", "vpclinks": "VpcLink",
 	}
 	verbs    = map[string]string{"GET": "Get", "POST": "Create", "PUT": "Put", "PATCH": "Update", "DELETE": "Delete"}
 	tagVerbs = map[string]string{"GET": "GetTags", "POST": "TagResource", "DELETE": "UntagResource"}
@@ -120,14 +126,20 @@ func (c *Call) parsePath(method, path string) {
 		return
 	}
 	if m[3] != "" {
-		c.Params["ApiId"], noun, id = m[2], m[3], m[4]
+		parent := "ApiId"
+		if noun == "domainnames" {
+			parent = "DomainName"
+		}
+		c.Params[parent], noun, id = m[2], m[3], m[4]
 	}
 	name := nouns[noun]
 	if name == "" {
 		return
 	}
 	c.Operation = verbs[method] + name
-	if id != "" {
+	if id != "" && noun == "domainnames" {
+		c.Params[name] = id
+	} else if id != "" {
 		c.Params[name+"Id"] = id
 	} else if method == http.MethodGet {
 		c.Operation += "s"

@@ -75,6 +75,7 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 		}
 		return
 	}
+	fillDomainName(c, answer)
 	switch c.String() {
 	case "ecs:CreateCluster":
 		if g.clusters == nil {

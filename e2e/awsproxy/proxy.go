@@ -157,7 +157,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 
 	p.mu.Lock()
 	p.clock++
-	c.Asked = p.clock
+	c.Asked, c.Time = p.clock, time.Now()
 	f := p.fault(c)
 	p.calls = append(p.calls, c)
 	p.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -58,13 +59,16 @@ func (c *Call) parseS3(r *http.Request, body []byte) {
 	c.sent = sent{c.Service, c.Operation, params}
 }
 
-// document is an element as the document that it stands for. A list has a name of its own (TagSet), or its elements say
-// that they are several (Rule, Object).
+// document is an element as AWS's models have it. A list has a name of its own (TagSet), or the plural of its elements', or
+// its elements say that they are several (Rule, Object).
 func (e element) document() any {
 	if len(e.Children) == 0 {
+		if n, err := strconv.Atoi(e.Text); e.XMLName.Local == "TTL" && err == nil {
+			return n
+		}
 		return strings.TrimSpace(e.Text)
 	}
-	if e.XMLName.Local == "TagSet" {
+	if name := e.XMLName.Local; name == "TagSet" || name == e.Children[0].XMLName.Local+"s" {
 		var list []any
 		for _, child := range e.Children {
 			list = append(list, child.document())

@@ -95,8 +95,39 @@ func (t Type) Check(name, suffix string, olds, news resource.PropertyMap) (resou
 // Inputs returns the inputs that are in the table.
 func (t Type) Inputs() []string { return strings.Fields(strings.ReplaceAll(t.inputs, "!", "")) }
 
-// Outputs returns the outputs that AWS adds to the inputs.
-func (t Type) Outputs() []string { return slices.Collect(maps.Keys(t.outputs)) }
+// Outputs returns the outputs that AWS adds to the inputs, or in which it adds something.
+func (t Type) Outputs() []string {
+	var names []string
+	for output := range t.outputs {
+		names = append(names, string(topLevel(output)))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// topLevel is the property that an output is, or is a part of.
+func topLevel(output string) resource.PropertyKey {
+	if end := strings.IndexAny(output, ".["); end >= 0 {
+		output = output[:end]
+	}
+	return resource.PropertyKey(output)
+}
+
+// set sets an output, and makes what it is a part of.
+func set(outputs resource.PropertyMap, output string, value resource.PropertyValue) {
+	path, err := resource.ParsePropertyPath(output)
+	if err != nil {
+		panic(err) // of the table
+	}
+	path.Add(resource.NewProperty(outputs), value)
+}
+
+// get returns an output.
+func get(outputs resource.PropertyMap, output string) resource.PropertyValue {
+	path, _ := resource.ParsePropertyPath(output)
+	value, _ := path.Get(resource.NewProperty(outputs))
+	return value
+}
 
 // Replaces tells whether a change of that input needs a new resource.
 func (t Type) Replaces(input string) bool {
@@ -108,9 +139,9 @@ func (t Type) Replaces(input string) bool {
 func (t Type) Create(in Account, name string, number int, inputs resource.PropertyMap) (id string, outputs resource.PropertyMap) {
 	p := pattern{Account: in, seed: fmt.Sprintf("%s::%s::%d", t.Token, name, number), number: number, inputs: inputs}
 	p.id = p.expand(t.id)
-	outputs = maps.Clone(inputs)
+	outputs = t.copyOf(inputs)
 	for output, text := range t.outputs {
-		outputs[resource.PropertyKey(output)] = resource.NewProperty(p.expand(text))
+		set(outputs, output, resource.NewProperty(p.expand(text)))
 	}
 	return p.id, outputs
 }
@@ -121,9 +152,20 @@ func (t Type) Update(in Account, name string, olds, news resource.PropertyMap) r
 		_, outputs := t.Create(in, name, 0, news)
 		return outputs
 	}
-	outputs := maps.Clone(news)
+	outputs := t.copyOf(news)
 	for output := range t.outputs {
-		outputs[resource.PropertyKey(output)] = olds[resource.PropertyKey(output)]
+		set(outputs, output, get(olds, output))
+	}
+	return outputs
+}
+
+// copyOf copies inputs as far as AWS adds something to them.
+func (t Type) copyOf(inputs resource.PropertyMap) resource.PropertyMap {
+	outputs := maps.Clone(inputs)
+	for output := range t.outputs {
+		if part := outputs[topLevel(output)]; part.IsObject() {
+			outputs[topLevel(output)] = resource.NewProperty(maps.Clone(part.ObjectValue()))
+		}
 	}
 	return outputs
 }

@@ -88,6 +88,36 @@ func TestUpdateKeepsWhatAWSComputed(t *testing.T) {
 	}
 }
 
+// What AWS adds inside of an input leaves the input as it was, and stays over an update.
+func TestPartsOfOutputs(t *testing.T) {
+	const domain = "aws:apigatewayv2/domainName:DomainName"
+	inputs := func(policy string) resource.PropertyMap {
+		return props(map[string]any{"domainName": "api.example.com", "domainNameConfiguration": map[string]any{"securityPolicy": policy}})
+	}
+	given := inputs("TLS_1_2")
+	_, olds, err := fakeaws.Default.Create(domain, "d", given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	news := typeOf(t, domain).Update(fakeaws.Default, "d", olds, inputs("TLS_1_3"))
+	was, is := olds["domainNameConfiguration"].ObjectValue(), news["domainNameConfiguration"].ObjectValue()
+	if target := was["targetDomainName"]; !target.IsString() || !target.DeepEquals(is["targetDomainName"]) ||
+		was["securityPolicy"].StringValue() != "TLS_1_2" || is["securityPolicy"].StringValue() != "TLS_1_3" {
+		t.Errorf("%v became %v", was, is)
+	}
+	if !given.DeepEquals(inputs("TLS_1_2")) {
+		t.Errorf("the inputs are now %v", given)
+	}
+	_, outputs, err := fakeaws.Default.Create("aws:acm/certificate:Certificate", "c", props(map[string]any{"domainName": "api.example.com"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof := outputs["domainValidationOptions"].ArrayValue()
+	if len(proof) != 1 || !strings.HasSuffix(proof[0].ObjectValue()["resourceRecordName"].StringValue(), ".api.example.com.") {
+		t.Errorf("to prove: %v", proof)
+	}
+}
+
 func TestUnknownIsNamed(t *testing.T) {
 	_, _, ofType := fakeaws.Default.Create("aws:sqs/queue:Queue", "q", nil)
 	_, _, ofInput := fakeaws.Default.Create(group, "g", props(map[string]any{"namePrefix": "p"}))

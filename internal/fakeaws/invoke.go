@@ -35,6 +35,15 @@ var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]
 	"aws:index/getCallerIdentity:getCallerIdentity": func(in Account, _ resource.PropertyMap) map[string]any {
 		return map[string]any{"accountId": in.ID, "arn": fmt.Sprintf("arn:aws:iam::%s:user/local", in.ID), "id": in.ID, "userId": "AIDALOCAL"}
 	},
+	"aws:route53/getZone:getZone": func(in Account, args resource.PropertyMap) map[string]any {
+		name, _ := args["name"].V.(string)
+		id := "Z" + strings.ToUpper(hash(name)[:20])
+		return map[string]any{
+			"arn": "arn:aws:route53:::hostedzone/" + id, "callerReference": "local", "comment": "", "id": id,
+			"linkedServiceDescription": "", "linkedServicePrincipal": "", "name": name, "nameServers": []any{"ns-1.awsdns-01.com"},
+			"primaryNameServer": "ns-1.awsdns-01.com", "resourceRecordSetCount": 2, "tags": map[string]any{}, "vpcId": "", "zoneId": id,
+		}
+	},
 	"aws:ssm/getParameter:getParameter": func(in Account, args resource.PropertyMap) map[string]any {
 		name, _ := args["name"].V.(string)
 		const value = "ami-00000000000000001" // the public parameters that the program reads hold images

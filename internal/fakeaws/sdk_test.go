@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -18,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
@@ -35,7 +37,11 @@ import (
 
 // sdk has the resource types as the SDK knows them, which is generated from the provider's schema.
 var sdk = map[string]any{
+	"aws:acm/certificate:Certificate":                              acm.Certificate{},
+	"aws:acm/certificateValidation:CertificateValidation":          acm.CertificateValidation{},
 	"aws:apigatewayv2/api:Api":                                     apigatewayv2.Api{},
+	"aws:apigatewayv2/apiMapping:ApiMapping":                       apigatewayv2.ApiMapping{},
+	"aws:apigatewayv2/domainName:DomainName":                       apigatewayv2.DomainName{},
 	"aws:apigatewayv2/authorizer:Authorizer":                       apigatewayv2.Authorizer{},
 	"aws:apigatewayv2/integration:Integration":                     apigatewayv2.Integration{},
 	"aws:apigatewayv2/route:Route":                                 apigatewayv2.Route{},
@@ -67,6 +73,7 @@ var sdk = map[string]any{
 	"aws:iam/rolePolicyAttachment:RolePolicyAttachment":            iam.RolePolicyAttachment{},
 	"aws:kms/key:Key":                                              kms.Key{},
 	"aws:lb/listener:Listener":                                     lb.Listener{},
+	"aws:lb/listenerCertificate:ListenerCertificate":               lb.ListenerCertificate{},
 	"aws:lb/listenerRule:ListenerRule":                             lb.ListenerRule{},
 	"aws:lb/loadBalancer:LoadBalancer":                             lb.LoadBalancer{},
 	"aws:lb/targetGroup:TargetGroup":                               lb.TargetGroup{},
@@ -74,6 +81,7 @@ var sdk = map[string]any{
 	"aws:s3/bucketPolicy:BucketPolicy":                             s3.BucketPolicy{},
 	"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock":       s3.BucketPublicAccessBlock{},
 	"aws:s3/bucket:Bucket":                                         s3.Bucket{},
+	"aws:route53/record:Record":                                    route53.Record{},
 	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": servicediscovery.PrivateDnsNamespace{},
 	"aws:servicediscovery/service:Service":                         servicediscovery.Service{},
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":      vpc.SecurityGroupEgressRule{},
@@ -96,7 +104,8 @@ func outputs(of any) map[string]reflect.Type {
 // runs are configurations that together use every input of every type.
 var runs = []map[string]string{
 	{"egress": "nat", "customerManagedKey": "true", "flowLogs": "true", "accessLogs": "true", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
-	{"egress": "endpoints", "customerManagedKey": "true", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`},
+	{"egress": "endpoints", "customerManagedKey": "true", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`,
+		"domain": `{"name":"api.example.com","zone":"example.com","keepExecuteApi":false}`},
 }
 
 // record runs the program with each configuration.
@@ -197,6 +206,7 @@ func TestOutputsAreThoseOfTheSDK(t *testing.T) {
 		"aws:ecr/getAuthorizationToken:getAuthorizationToken": ecr.GetAuthorizationTokenResult{},
 		"aws:index/getAvailabilityZones:getAvailabilityZones": aws.GetAvailabilityZonesResult{},
 		"aws:index/getCallerIdentity:getCallerIdentity":       aws.GetCallerIdentityResult{},
+		"aws:route53/getZone:getZone":                         route53.LookupZoneResult{},
 		"aws:ssm/getParameter:getParameter":                   ssm.LookupParameterResult{},
 	} {
 		answer, err := fakeaws.Default.Invoke(token, nil)

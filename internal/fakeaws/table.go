@@ -8,22 +8,44 @@ const Image = "docker:index/image:Image"
 // the program, and the changes with the real AWS provider. A change of an input marked with ! needs a new resource, also
 // if only a part of the input does.
 //
+// An output may be a part of an input or of another output: domainNameConfiguration.hostedZoneId.
+//
 // Patterns refer to $id, $region, $account, any string input by its name, ${hexN} (N hex digits, other ones for each
 // resource), ${input after text} (the rest of an ARN), $revision (of a task definition), $logGroup, $imageRepository, $imageDigest.
 var types = map[string]Type{
+	"aws:acm/certificate:Certificate": {
+		id: "arn:aws:acm:$region:$account:certificate/${hex8}-${hex4}-${hex4}-${hex4}-${hex12}",
+		outputs: map[string]string{
+			"arn":                                   "$id",
+			"domainValidationOptions[0].domainName": "$domainName", "domainValidationOptions[0].resourceRecordType": "CNAME",
+			"domainValidationOptions[0].resourceRecordName":  "_${hex32}.$domainName.",
+			"domainValidationOptions[0].resourceRecordValue": "_${hex32}.acm-validations.aws.",
+		},
+		inputs: "domainName! validationMethod!",
+	},
+	"aws:acm/certificateValidation:CertificateValidation": {id: "$certificateArn", inputs: "certificateArn! validationRecordFqdns!"},
 	"aws:apigatewayv2/api:Api": {
 		id:      "${hex10}",
 		outputs: map[string]string{"apiEndpoint": "https://$id.execute-api.$region.amazonaws.com", "executionArn": "arn:aws:execute-api:$region:$account:$id"},
-		inputs:  "corsConfiguration description name protocolType!",
+		inputs:  "corsConfiguration description disableExecuteApiEndpoint name protocolType!",
 	},
+	"aws:apigatewayv2/apiMapping:ApiMapping": {id: "${hex6}", inputs: "apiId! domainName! stage"},
 	"aws:apigatewayv2/authorizer:Authorizer": {
 		id:     "${hex6}",
 		inputs: "apiId! authorizerType identitySources jwtConfiguration name",
 	},
+	"aws:apigatewayv2/domainName:DomainName": {
+		id: "$domainName",
+		outputs: map[string]string{
+			"domainNameConfiguration.targetDomainName": "d-${hex10}.execute-api.$region.amazonaws.com",
+			"domainNameConfiguration.hostedZoneId":     "Z2OJLYMUO9EFXC",
+		},
+		inputs: "domainName! domainNameConfiguration",
+	},
 	"aws:apigatewayv2/integration:Integration": {
 		id: "${hex7}",
 		inputs: "apiId! connectionId connectionType integrationMethod integrationType! integrationUri " +
-			"payloadFormatVersion timeoutMilliseconds",
+			"payloadFormatVersion timeoutMilliseconds tlsConfig",
 	},
 	"aws:apigatewayv2/route:Route": {id: "${hex7}", inputs: "apiId! authorizationType authorizerId routeKey target"},
 	"aws:apigatewayv2/stage:Stage": {
@@ -117,8 +139,9 @@ var types = map[string]Type{
 	"aws:lb/listener:Listener": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:listener/${loadBalancerArn after loadbalancer/}/${hex16}",
 		outputs: map[string]string{"arn": "$id"},
-		inputs:  "defaultActions loadBalancerArn! port protocol",
+		inputs:  "certificateArn defaultActions loadBalancerArn! port protocol sslPolicy",
 	},
+	"aws:lb/listenerCertificate:ListenerCertificate": {id: "${listenerArn}_$certificateArn", inputs: "certificateArn! listenerArn!"},
 	"aws:lb/listenerRule:ListenerRule": {
 		id:     "arn:aws:elasticloadbalancing:$region:$account:listener-rule/${listenerArn after listener/}/${hex16}",
 		inputs: "actions conditions listenerArn! priority",
@@ -146,6 +169,11 @@ var types = map[string]Type{
 	"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
 		id:     "$bucket",
 		inputs: "blockPublicAcls blockPublicPolicy bucket! ignorePublicAcls restrictPublicBuckets",
+	},
+	"aws:route53/record:Record": {
+		id:      "${zoneId}_${name}_$type",
+		outputs: map[string]string{"fqdn": "$name"},
+		inputs:  "aliases name! records ttl type zoneId!",
 	},
 	"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {
 		id:     "ns-${hex16}",

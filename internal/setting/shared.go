@@ -42,7 +42,7 @@ func LogRetentionDays(s *Set, field *int) {
 
 // FlowLogs declares whether the traffic of VPCs is recorded.
 func FlowLogs(s *Set, field *bool) {
-	Var(s, field, "flowLogs", false, "Record the traffic of the stack's VPCs in CloudWatch, which charges by the gigabyte", "makes or removes the logs")
+	Var(s, field, "flowLogs", false, "Record the traffic of the stack's VPCs in CloudWatch, which charges by the gigabyte", "in place; makes or removes the logs")
 }
 
 // special are addresses that no machine can have in a network: "this network", loopback, link-local, multicast and

@@ -130,7 +130,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, way *trace.Way)
 			header.Set("Www-Authenticate", "Bearer")
 		}
 	case trace.LoadBalancer:
-		title := fmt.Sprintf("%d %s", stop.Status, map[int]string{502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}[stop.Status])
+		title := fmt.Sprintf("%d %s", stop.Status, map[int]string{400: "The plain HTTP request was sent to HTTPS port", 502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}[stop.Status])
 		contentType = "text/html"
 		body = "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title + "</h1></center>\r\n</body>\r\n</html>\r\n"
 	}
@@ -174,7 +174,7 @@ func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
 	forwarded := fmt.Sprintf("by=%s;for=%s;host=%q;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), p.In.Host)
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))
 	p.Out.Header.Set("X-Forwarded-For", strings.Join(append(p.In.Header.Values("X-Forwarded-For"), way.LinkAddress), ", "))
-	p.Out.Header.Set("X-Forwarded-Proto", "http")
+	p.Out.Header.Set("X-Forwarded-Proto", strings.ToLower(way.ListenerProtocol))
 	p.Out.Header.Set("X-Forwarded-Port", fmt.Sprint(way.ListenerPort))
 	p.Out.Header.Set("X-Amzn-Trace-Id", traceID(p.In.Header.Get("X-Amzn-Trace-Id"), time.Now()))
 }

@@ -594,3 +594,35 @@ func TestCORSOfTheService(t *testing.T) {
 		}
 	}
 }
+
+// With a domain, requests come in by its name and go through the HTTPS listener.
+func TestDomain(t *testing.T) {
+	s := start(t, map[string]string{"domain": `{"name":"api.example.com","zone":"example.com","keepExecuteApi":false}`})
+	ask := func(host string) (*http.Response, string) {
+		return s.raw(t, "GET /api/echo/ HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+	}
+	response, body := ask("api.example.com")
+	var e echoed
+	if err := json.Unmarshal([]byte(body), &e); err != nil || response.StatusCode != 200 {
+		t.Fatalf("%s %q %v", response.Status, body, err)
+	}
+	if e.Host != "api.example.com" || e.Header.Get("X-Forwarded-Proto") != "https" || e.Header.Get("X-Forwarded-Port") != "443" {
+		t.Errorf("arrived at %s with %v", e.Host, e.Header)
+	}
+	for host, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"www.example.com": {403, `{"message":"Forbidden"}`},
+		"localhost":       {404, `{"message":"Not Found"}`},
+	} {
+		if response, body := ask(host); response.StatusCode != want.status || body != want.body {
+			t.Errorf("%s: %s %s", host, response.Status, body)
+		}
+	}
+	integration := s.set.Of("aws:apigatewayv2/integration:Integration")[0]
+	delete(integration.Outputs, "tlsConfig")
+	if response, body := ask("api.example.com"); response.StatusCode != 400 || !strings.Contains(body, "400 The plain HTTP request was sent to HTTPS port") {
+		t.Errorf("plain HTTP to the HTTPS listener: %s %s", response.Status, body)
+	}
+}
