@@ -19,12 +19,6 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 	if err != nil {
 		return nil, fmt.Errorf("creating API: %w", err)
 	}
-	// The API speaks HTTPS to the load balancer if there is a name to verify, else HTTP.
-	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
-	var tls apigatewayv2.IntegrationTlsConfigPtrInput
-	if args.ServerName != "" {
-		tls = apigatewayv2.IntegrationTlsConfigArgs{ServerNameToVerify: pulumi.String(args.ServerName)}
-	}
 	integration, err := apigatewayv2.NewIntegration(ctx, name, &apigatewayv2.IntegrationArgs{
 		ApiId:                api.ID(),
 		IntegrationType:      pulumi.String("HTTP_PROXY"),
@@ -32,10 +26,13 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 		IntegrationUri:       args.ListenerArn.ToStringOutput().ToStringPtrOutput(),
 		ConnectionType:       pulumi.String("VPC_LINK"),
 		ConnectionId:         args.VpcLinkID.ToStringOutput().ToStringPtrOutput(),
-		TlsConfig:            tls,
 		PayloadFormatVersion: pulumi.String("1.0"),
 		TimeoutMilliseconds:  pulumi.Int(args.IntegrationTimeout * 1000),
-	}, opts...)
+		TlsConfig:            tlsConfig(args.ServerName),
+		// With or without TLS it is another integration, and the routes move. The provider takes TLS off by an empty
+		// tlsConfig, with which AWS says that it speaks HTTPS:
+		// https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html
+	}, append(opts, pulumi.ReplaceOnChanges([]string{"tlsConfig"}))...)
 	if err != nil {
 		return nil, fmt.Errorf("creating integration: %w", err)
 	}
@@ -117,6 +114,14 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 		return fmt.Errorf("creating stage: %w", err)
 	}
 	return nil
+}
+
+// tlsConfig has the integration speak HTTPS and verify that the certificate of the listener covers a name; "" is HTTP.
+func tlsConfig(serverName string) apigatewayv2.IntegrationTlsConfigPtrInput {
+	if serverName == "" {
+		return nil
+	}
+	return apigatewayv2.IntegrationTlsConfigArgs{ServerNameToVerify: pulumi.String(serverName)}
 }
 
 func corsConfiguration(c *CORS, authorization string) apigatewayv2.ApiCorsConfigurationPtrInput {

@@ -23,7 +23,7 @@ type Args struct {
 
 	VpcLinkID   pulumi.StringInput // from the producer
 	ListenerArn pulumi.StringInput // from the producer
-	ServerName  string             // from the producer: in the listener's certificate, which the API verifies; "" for HTTP
+	ServerName  string             // from the producer: that the certificate of the listener covers; "": it takes plain HTTP
 	Services    []Service
 }
 

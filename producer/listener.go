@@ -102,11 +102,18 @@ func (l *Listener) Find(ctx *pulumi.Context, region string, opts ...pulumi.Invok
 		refuse("a listener that exists and can be read (%v)", err)
 		return nil, p, nil
 	}
-	balancer, err := lb.LookupLoadBalancer(ctx, &lb.LookupLoadBalancerArgs{Arn: &listener.LoadBalancerArn}, opts...)
-	if err != nil {
+	// Of all that is known of it, what counts: if one field is not as its type says, the SDK leaves out those after it.
+	var balancer struct {
+		Name           string   `pulumi:"name"`
+		Internal       bool     `pulumi:"internal"`
+		SecurityGroups []string `pulumi:"securityGroups"`
+		Subnets        []string `pulumi:"subnets"`
+		VpcID          string   `pulumi:"vpcId"`
+	}
+	if err := ctx.Invoke("aws:lb/getLoadBalancer:getLoadBalancer", &lb.LookupLoadBalancerArgs{Arn: &listener.LoadBalancerArn}, &balancer, opts...); err != nil {
 		return nil, nil, fmt.Errorf("reading load balancer %s: %w", listener.LoadBalancerArn, err)
 	}
-	found := &Balancer{ListenerArn: l.Arn, ServerName: l.ServerName, Port: listener.Port, AllowLink: l.AllowLink, VpcID: balancer.VpcId}
+	found := &Balancer{ListenerArn: l.Arn, ServerName: l.ServerName, Port: listener.Port, AllowLink: l.AllowLink, VpcID: balancer.VpcID}
 
 	if !balancer.Internal {
 		refuse("a listener of an internal load balancer; %s faces the internet, so that callers could go round the API", balancer.Name)

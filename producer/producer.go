@@ -20,7 +20,7 @@ type Producer struct {
 	VpcLinkID    pulumi.StringOutput    // the VPC link, once it can be used
 	LinkGroupID  pulumi.StringOutput    // the security group of the VPC link
 	ListenerArn  pulumi.StringOutput    // the listener that an integration names
-	ServerName   string                 // that the API has to verify in the listener's certificate; "" for HTTP
+	ServerName   string                 // that the certificate of the listener covers; "" if the listener takes plain HTTP
 	ClusterName  pulumi.StringOutput    // the ECS cluster
 	ServiceNames pulumi.StringMapOutput // per service: its name in ECS
 	ImageDigests pulumi.StringMapOutput // per service: the digest that serves; fails if ECS says that it does not
