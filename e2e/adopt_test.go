@@ -143,14 +143,10 @@ func TestAdopt(t *testing.T) {
 
 	d := a.newStack(t, "adopt", nil, b.settings(b.plain, nil))
 	ops, outputs := d.up(t)
-	var want []string
-	for _, op := range []string{
+	expect(t, ops, []string{
 		"create apigatewayv2/{api,integration,route,stage} consumer", "create cloudwatch/logGroup consumer", "create private-api:{consumer consumer,producer producer}", "create pulumi:pulumi " + project + "-adopt",
 		"create pulumi:providers aws", "create apigatewayv2/vpcLink producer", "create ec2/securityGroup producer-link", "create vpc/securityGroup{Egress,Ingress}Rule producer-link-to-producer-alb",
-	} {
-		want = append(want, op)
-	}
-	expect(t, ops, want)
+	})
 	if got := len(outputs); got != 3 || outputs["serviceUrls"].Value.(map[string]any)["orders"] != outputs["apiEndpoint"].Value.(string)+"/orders" || outputs["linkSecurityGroupId"].Value == nil {
 		t.Errorf("outputs: %v", outputs)
 	}

@@ -93,7 +93,7 @@ func TestEverySettingIsTried(t *testing.T) {
 	}
 	note(applied, "", map[string]any(allSettings()))
 	note(applied, "", map[string]any(byName))
-	for _, s := range adoptions(&balancer{}) {
+	for _, s := range adoptions(&balancer{plain: "HTTP", secure: "HTTPS"}) {
 		note(planned, "", map[string]any(s.set))
 		note(applied, "", map[string]any(s.set))
 	}

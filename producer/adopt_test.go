@@ -99,6 +99,7 @@ func TestFind(t *testing.T) {
 		want   string
 	}{
 		{"nothing", func(*Listener, things) {}, ""},
+		{"settings that are refused", func(l *Listener, _ things) { l.Arn = "shop" }, `listener.arn: "shop" is not allowed`},
 		{"another account", func(l *Listener, _ things) { l.Arn = strings.ReplaceAll(l.Arn, "123456789012", "210987654321") },
 			`listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2" is not allowed: a listener in account 123456789012, as VPC link, API and load balancer must be in the same account`},
 		{"not there", func(_ *Listener, e things) { delete(e, testkit.ListenerArn) }, `is not allowed: a listener that exists and can be read (`},

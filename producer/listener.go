@@ -84,9 +84,13 @@ func (l *Listener) Validate(region string) setting.Problems {
 	return p
 }
 
-// Find looks the load balancer up, and returns what is wrong with it, all at once. It changes nothing.
+// Find looks the load balancer up, and returns what is wrong with it, all at once. It changes nothing. The error is that AWS
+// could not be asked.
 func (l *Listener) Find(ctx *pulumi.Context, region string, opts ...pulumi.InvokeOption) (*Balancer, setting.Problems, error) {
-	var p setting.Problems
+	p := l.Validate(region)
+	if len(p) > 0 {
+		return nil, p, nil
+	}
 	refuse := func(allowed string, args ...any) { p.Add("listener.arn", l.Arn, allowed, args...) }
 	account, err := aws.GetCallerIdentity(ctx, nil, opts...)
 	if err != nil {
