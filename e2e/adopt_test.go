@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -208,6 +209,11 @@ func TestAdoptRefusals(t *testing.T) {
 	a := newAccount(t)
 	b := a.makeBalancer(t, elbtypes.LoadBalancerSchemeEnumInternetFacing)
 	a.start = a.inventory(t)
+	permissions, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := actions(t, "### Permissions of a preview")
 	for name, test := range map[string]struct {
 		set  settings
 		says []string
@@ -225,6 +231,11 @@ func TestAdoptRefusals(t *testing.T) {
 			mark := a.proxy.Mark()
 			_, err := d.tryPreview(t, test.set)
 			refused(t, "preview", err, test.says)
+			for _, c := range a.proxy.Since(mark) {
+				if action := c.Service + ":" + c.Operation; !slices.Contains(allowed, action) && !strings.Contains(string(permissions), "`"+action+"`") {
+					t.Errorf("a preview needs %s, which docs/security.md does not have", action)
+				}
+			}
 			_, _, err = d.tryUp()
 			refused(t, "up", err, test.says)
 			if calls := mutations(a.proxy.Since(mark)); len(calls) > 0 {

@@ -50,7 +50,7 @@ func (l *Listener) Declare(s *setting.Set) {
 		setting.Var(s, &l.Arn, "arn", "", "ARN of the listener", "moves the API there; deletes services and VPC that the stack has made; replaces the VPC link if the subnets are others",
 			setting.Must("the ARN of a listener of an Application Load Balancer, with listener/app/ in it; not of the load balancer itself, nor of a Network (net) or Gateway (gwy) Load Balancer, which know no paths",
 				listenerArn.MatchString))
-		setting.Var(s, &l.ServerName, "serverName", "", "Name in the certificate of an HTTPS listener, which the API verifies", setting.InPlace,
+		setting.Var(s, &l.ServerName, "serverName", "", "Name in the certificate of an HTTPS listener, which the API verifies", setting.InPlace+", by a new integration",
 			setting.Must("a host name such as orders.example.com, without a wildcard", func(name string) bool { return len(name) <= 253 && serverName.MatchString(name) }))
 		setting.Var(s, &l.Paths, "paths", nil, "Paths of the services behind the load balancer, by name, such as orders: /orders; the stack makes no others", "in place; replaces the bastion")
 		setting.Var(s, &l.AllowLink, "allowLink", true, "Make the rule that lets the VPC link into the load balancer's security group; with false, somebody else does", setting.InPlace)

@@ -25,18 +25,14 @@ type network struct {
 }
 
 func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*network, error) {
-	strategy := map[string]awsxec2.NatGatewayStrategy{
-		EgressNat:        awsxec2.NatGatewayStrategySingle,
-		EgressNatPerZone: awsxec2.NatGatewayStrategyOnePerAz,
-		EgressEndpoints:  awsxec2.NatGatewayStrategyNone,
-	}[args.Egress]
 	auto := awsxec2.SubnetAllocationStrategyAuto
 	vpc, err := awsxec2.NewVpc(ctx, name, &awsxec2.VpcArgs{
 		CidrBlock:             &args.VpcCidr,
 		AvailabilityZoneNames: args.AvailabilityZones,
 		SubnetStrategy:        &auto,
 		SubnetSpecs:           []awsxec2.SubnetSpecArgs{{Type: awsxec2.SubnetTypePublic}, {Type: awsxec2.SubnetTypePrivate}},
-		NatGateways:           &awsxec2.NatGatewayConfigurationArgs{Strategy: strategy},
+		// awsx has no outputs until all of it is made. With NAT gateways in it, everything in the VPC would wait for them.
+		NatGateways: &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
 		// Private DNS of the endpoints and the Cloud Map namespace need both.
 		EnableDnsHostnames: pulumi.Bool(true),
 		EnableDnsSupport:   pulumi.Bool(true),
@@ -44,19 +40,21 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	if err != nil {
 		return nil, fmt.Errorf("creating VPC: %w", err)
 	}
-	// The whole component, not only its subnets: tasks that start before the route to the NAT gateway exists cannot
-	// pull their image.
-	net := &network{Vpc: vpc, egress: []pulumi.Resource{vpc}}
+	net := &network{Vpc: vpc}
 	if err := securitygroup.EmptyDefault(ctx, name, vpc.VpcId, opts...); err != nil {
 		return nil, err
 	}
 
+	var tables []pulumi.StringOutput
+	for zone := range args.AvailabilityZones {
+		tables = append(tables, routeTable(vpc, vpc.PrivateSubnetIds.Index(pulumi.Int(zone))))
+	}
 	// ECR keeps image layers in S3; a gateway endpoint costs nothing and spares the NAT gateway that traffic.
 	s3, err := ec2.NewVpcEndpoint(ctx, name+"-s3", &ec2.VpcEndpointArgs{
 		VpcId:           vpc.VpcId,
 		ServiceName:     pulumi.Sprintf("com.amazonaws.%s.s3", args.Region),
 		VpcEndpointType: pulumi.String("Gateway"),
-		RouteTableIds:   routeTableIDs(vpc),
+		RouteTableIds:   pulumi.ToStringArrayOutput(tables),
 		Tags:            pulumi.StringMap{"Name": pulumi.String(name + "-s3")},
 	}, opts...)
 	if err != nil {
@@ -66,11 +64,69 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	net.egress = append(net.egress, s3)
 
 	if args.Egress == EgressEndpoints {
-		if err := net.addEndpoints(ctx, name, args, opts...); err != nil {
-			return nil, err
-		}
+		err = net.addEndpoints(ctx, name, args, opts...)
+	} else {
+		err = net.addNatGateways(ctx, name, args, tables, opts...)
 	}
-	return net, nil
+	return net, err
+}
+
+// routeTable returns the route table that a subnet is associated with.
+func routeTable(vpc *awsxec2.Vpc, subnet pulumi.StringOutput) pulumi.StringOutput {
+	return vpc.RouteTableAssociations.ApplyT(func(associations []*ec2.RouteTableAssociation) pulumi.StringOutput {
+		ids := pulumi.StringArray{subnet}
+		for _, a := range associations {
+			ids = append(ids, a.SubnetId.Elem(), a.RouteTableId)
+		}
+		return ids.ToStringArrayOutput().ApplyT(func(ids []string) (string, error) {
+			for i := 1; i < len(ids); i += 2 {
+				if ids[i] == ids[0] {
+					return ids[i+1], nil
+				}
+			}
+			return "", fmt.Errorf("awsx made no route table for subnet %s", ids[0])
+		}).(pulumi.StringOutput)
+	}).(pulumi.StringOutput)
+}
+
+// addNatGateways makes one NAT gateway, or one in each zone, and the private subnets' default routes to it.
+func (net *network) addNatGateways(ctx *pulumi.Context, name string, args *Args, tables []pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
+	var gateway *ec2.NatGateway
+	for zone, table := range tables {
+		if zone == 0 || args.Egress == EgressNatPerZone {
+			var err error
+			if gateway, err = newNatGateway(ctx, fmt.Sprintf("%s-%d", name, zone+1), net.PublicSubnetIds.Index(pulumi.Int(zone)), opts...); err != nil {
+				return err
+			}
+		}
+		route, err := ec2.NewRoute(ctx, fmt.Sprintf("%s-private-%d", name, zone+1), &ec2.RouteArgs{
+			RouteTableId:         table,
+			DestinationCidrBlock: pulumi.String("0.0.0.0/0"),
+			NatGatewayId:         gateway.ID(),
+		}, opts...)
+		if err != nil {
+			return fmt.Errorf("creating route to the NAT gateway: %w", err)
+		}
+		net.egress = append(net.egress, route)
+	}
+	return nil
+}
+
+// newNatGateway makes a NAT gateway with an address of its own. It works only behind the route to the internet gateway,
+// which is there when awsx tells the subnet.
+func newNatGateway(ctx *pulumi.Context, name string, subnet pulumi.StringInput, opts ...pulumi.ResourceOption) (*ec2.NatGateway, error) {
+	tags := pulumi.StringMap{"Name": pulumi.String(name)}
+	address, err := ec2.NewEip(ctx, name, &ec2.EipArgs{Tags: tags}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating address of the NAT gateway: %w", err)
+	}
+	gateway, err := ec2.NewNatGateway(ctx, name, &ec2.NatGatewayArgs{
+		SubnetId: subnet, AllocationId: address.AllocationId, Tags: tags,
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating NAT gateway: %w", err)
+	}
+	return gateway, nil
 }
 
 // addEndpoints makes interface endpoints for what Fargate asks of AWS: images, logs, and the stores of the secrets that
@@ -131,14 +187,4 @@ func (net *network) allowEgress(ctx *pulumi.Context, tasks *securitygroup.Group,
 	}
 	s3, err := securitygroup.AllowPrefixList(ctx, tasks, "s3", net.s3PrefixList, opts...)
 	return append(rules, s3), err
-}
-
-func routeTableIDs(vpc *awsxec2.Vpc) pulumi.StringArrayOutput {
-	return vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringArrayOutput {
-		ids := pulumi.StringArray{}
-		for _, t := range tables {
-			ids = append(ids, t.ID())
-		}
-		return ids.ToStringArrayOutput()
-	}).(pulumi.StringArrayOutput)
 }

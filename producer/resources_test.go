@@ -168,7 +168,9 @@ func TestDependenciesThatAWSNeeds(t *testing.T) {
 		needs    []string
 		without  string
 	}{
-		{nat, "ecs.Service producer-alpha", []string{"awsx.Vpc producer", "ec2.VpcEndpoint producer-s3"}, "tasks start before the NAT route, cannot pull, and the breaker fails the deployment"},
+		{nat, "ecs.Service producer-alpha", []string{"ec2.Route producer-private-1", "ec2.Route producer-private-2", "ec2.VpcEndpoint producer-s3"}, "tasks start before the NAT route, cannot pull, and the breaker fails the deployment"},
+		{nat, "ec2.Route producer-private-1", []string{"ec2.RouteTableAssociation producer-private-1"}, "the route is not that of the tasks' subnet"},
+		{endpoints, "ec2.VpcEndpoint producer-s3", []string{"ec2.RouteTableAssociation producer-private-1"}, "the route to S3 is not that of the tasks' subnet"},
 		{nat, "ecs.Service producer-alpha", []string{"lb.ListenerRule producer-alpha"}, "CreateService: the target group has no load balancer"},
 		{nat, "ecs.Service producer-alpha", []string{"cloudwatch.LogGroup producer-alpha"}, "tasks cannot log and do not start"},
 		{nat, "ecs.Service producer-alpha", []string{"iam.RolePolicy producer-alpha-execution"}, "tasks may not pull"},
@@ -186,6 +188,41 @@ func TestDependenciesThatAWSNeeds(t *testing.T) {
 				t.Errorf("%s does not depend on %s; without: %s", test.resource, need, test.without)
 			}
 		}
+	}
+}
+
+// A NAT gateway and an interface endpoint take minutes. Nothing but the services may wait for them, directly or through
+// something else.
+func TestOnlyServicesWaitForTheirWayOut(t *testing.T) {
+	perZone := twoServices(t)
+	perZone.Egress = EgressNatPerZone
+	nat, zones, endpoints := deploy(t, twoServices(t)), deploy(t, perZone), deploy(t, everythingOn(t))
+	for _, test := range []struct {
+		in     *testkit.Recorder
+		slow   string
+		routes []string
+	}{
+		{nat, "ec2.NatGateway producer-1", []string{"ec2.Route producer-private-1", "ec2.Route producer-private-2"}},
+		{zones, "ec2.NatGateway producer-1", []string{"ec2.Route producer-private-1"}},
+		{zones, "ec2.NatGateway producer-2", []string{"ec2.Route producer-private-2"}},
+		{endpoints, "ec2.VpcEndpoint producer-ecr-api", nil},
+	} {
+		waiting := map[string]bool{test.in.Get(t, test.slow).URN: true}
+		for before := 0; before < len(waiting); {
+			before = len(waiting)
+			for _, made := range test.in.Resources {
+				if slices.ContainsFunc(made.Dependencies, func(urn string) bool { return waiting[urn] }) {
+					waiting[made.URN] = true
+				}
+			}
+		}
+		var got []string
+		for _, made := range test.in.Resources {
+			if waiting[made.URN] && made.String() != test.slow && made.Short() != "ecs.Service" {
+				got = append(got, made.String())
+			}
+		}
+		same(t, "waits for "+test.slow, got, test.routes)
 	}
 }
 

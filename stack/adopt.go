@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"slices"
+
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -21,17 +23,15 @@ func (c *configuration) adapt() {
 	for _, name := range c.listener.Names() {
 		c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: name, Path: c.listener.Paths[name]})
 	}
-	if _, set := c.set["bastion"]; !set {
-		c.consumer.Bastion.Enabled = false
-	}
+	c.consumer.Bastion.Enabled = c.consumer.Bastion.Enabled && c.bastionSet
 }
 
 // validateAdopted refuses what is meant for services and a VPC that are not made. Settings that stack files have for every
 // stack, such as cpu and egress, have no effect.
 func (c *configuration) validateAdopted() (problems setting.Problems) {
-	for _, key := range []string{"services", "producerVpcCidr"} {
-		if value, set := c.set[key]; set {
-			problems.Add(key, value, "nothing with listener.paths, as the services and their VPC are there already")
+	for _, d := range c.changed {
+		if slices.Contains([]string{"services", "producerVpcCidr"}, topLevel(d.Key)) {
+			problems.Add(d.Key, d.Value, "nothing with listener.paths, as the services and their VPC are there already")
 		}
 	}
 	return problems

@@ -29,8 +29,8 @@ type configuration struct {
 	tags                  map[string]string
 	listener              producer.Listener
 
-	// set has the values that somebody has set, by key: not those that are the default.
-	set map[string]any
+	changed    []setting.Declaration // what differs from its default
+	bastionSet bool                  // by somebody, to whatever value
 
 	producer *producer.Args
 	consumer *consumer.Args
@@ -81,13 +81,11 @@ func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problem
 		value, err := config.New(ctx, namespace).Try(name)
 		return setting.Raw(value), err == nil
 	}
+	defaults := newConfiguration(c.producer.Services, c.producer.Root)
+	setting.Defaults(defaults)
 	problems := setting.Read(c, lookup)
-	c.set = map[string]any{}
-	for _, d := range declarations() {
-		if value, configured := lookup(d.Key); configured && (slices.Contains(withoutDefault, d.Key) || value != d.Raw()) {
-			c.set[d.Key] = value
-		}
-	}
+	c.changed = setting.Changed(defaults, c)
+	_, c.bastionSet = lookup("bastion")
 	c.adapt()
 	problems = append(problems, c.validate()...)
 	problems = slices.DeleteFunc(problems, func(p *setting.Problem) bool { return slices.Contains(secret, topLevel(p.Key)) })

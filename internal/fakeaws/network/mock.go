@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
@@ -26,12 +25,12 @@ func Mock(ctx *pulumi.Context, args pulumi.MockResourceArgs) (resource.PropertyM
 		return nil, err
 	}
 	result, err := internals.UnsafeAwaitOutput(context.Background(),
-		pulumi.All(vpc.VpcID, vpc.PublicSubnetIDs, vpc.PrivateSubnetIDs, references(vpc.routeTables)))
+		pulumi.All(vpc.VpcID, vpc.PublicSubnetIDs, vpc.PrivateSubnetIDs, references(vpc.associations)))
 	if err != nil {
 		return nil, err
 	}
 	outputs := resource.PropertyMap{}
-	for i, name := range []resource.PropertyKey{"vpcId", "publicSubnetIds", "privateSubnetIds", "routeTables"} {
+	for i, name := range []resource.PropertyKey{"vpcId", "publicSubnetIds", "privateSubnetIds", "routeTableAssociations"} {
 		outputs[name] = resource.NewPropertyValueRepl(result.Value.([]any)[i], nil, func(v any) (resource.PropertyValue, bool) {
 			reference, ok := v.(resource.PropertyValue)
 			return reference, ok
@@ -40,12 +39,12 @@ func Mock(ctx *pulumi.Context, args pulumi.MockResourceArgs) (resource.PropertyM
 	return outputs, nil
 }
 
-// references returns route tables as the outputs of a component hold them.
-func references(tables pulumi.Array) pulumi.ArrayOutput {
+// references returns resources as the outputs of a component hold them.
+func references(resources pulumi.Array) pulumi.ArrayOutput {
 	all := pulumi.Array{}
-	for _, input := range tables {
-		table := input.(*ec2.RouteTable)
-		all = append(all, pulumi.All(table.URN(), table.ID()).ApplyT(func(v []any) any {
+	for _, input := range resources {
+		made := input.(pulumi.CustomResource)
+		all = append(all, pulumi.All(made.URN(), made.ID()).ApplyT(func(v []any) any {
 			return resource.MakeCustomResourceReference(resource.URN(v[0].(pulumi.URN)), resource.ID(v[1].(pulumi.ID)), "")
 		}))
 	}

@@ -27,7 +27,7 @@ type args struct {
 	AvailabilityZoneNames                []string
 	SubnetStrategy                       string // Auto
 	SubnetSpecs                          []subnetSpec
-	NatGateways                          struct{ Strategy string } // None, Single or OnePerAz
+	NatGateways                          struct{ Strategy string } // None
 	EnableDnsHostnames, EnableDnsSupport *bool
 }
 
@@ -41,16 +41,15 @@ type subnetSpec struct {
 type Vpc struct {
 	pulumi.ResourceState
 
-	VpcID            pulumi.IDOutput          `pulumi:"vpcId"`
-	PublicSubnetIDs  pulumi.StringArrayOutput `pulumi:"publicSubnetIds"`
-	PrivateSubnetIDs pulumi.StringArrayOutput `pulumi:"privateSubnetIds"`
-	RouteTables      pulumi.ArrayOutput       `pulumi:"routeTables"`
+	VpcID                  pulumi.IDOutput          `pulumi:"vpcId"`
+	PublicSubnetIDs        pulumi.StringArrayOutput `pulumi:"publicSubnetIds"`
+	PrivateSubnetIDs       pulumi.StringArrayOutput `pulumi:"privateSubnetIds"`
+	RouteTableAssociations pulumi.ArrayOutput       `pulumi:"routeTableAssociations"`
 
 	vpc             *ec2.Vpc
 	gateway         *ec2.InternetGateway
-	nat             *ec2.NatGateway // the last that was made
 	public, private pulumi.StringArray
-	routeTables     pulumi.Array
+	associations    pulumi.Array
 }
 
 // parse reads the inputs of the component. Nothing passes that awsx would understand and this package does not.
@@ -70,6 +69,8 @@ func parse(inputs resource.PropertyMap) (*args, [][]netip.Prefix, error) {
 		return nil, nil, errors.New("the stand-in for awsx needs cidrBlock, availabilityZoneNames, subnetSpecs and natGateways.strategy")
 	case a.SubnetStrategy != "Auto":
 		return nil, nil, fmt.Errorf("the stand-in for awsx has only the subnet strategy Auto, not %q", a.SubnetStrategy)
+	case a.NatGateways.Strategy != "None":
+		return nil, nil, fmt.Errorf("the stand-in for awsx makes no NAT gateways, so natGateways.strategy can only be None, not %q", a.NatGateways.Strategy)
 	}
 	for i, s := range a.SubnetSpecs {
 		if kinds := []string{"Public", "Private"}; i >= len(kinds) || s.Type != kinds[i] {
@@ -104,20 +105,19 @@ func New(ctx *pulumi.Context, name string, inputs resource.PropertyMap, opts ...
 		return nil, err
 	}
 	for zone, zoneName := range a.AvailabilityZoneNames {
-		for i, spec := range a.SubnetSpecs { // public first: the NAT gateways are there
-			hasNat := spec.Type == "Public" && (a.NatGateways.Strategy == "OnePerAz" || a.NatGateways.Strategy == "Single" && zone == 0)
-			if err := v.addSubnet(ctx, name, zone, zoneName, spec.Type, ranges[zone][i], hasNat); err != nil {
+		for i, spec := range a.SubnetSpecs {
+			if err := v.addSubnet(ctx, name, zone, zoneName, spec.Type, ranges[zone][i]); err != nil {
 				return nil, err
 			}
 		}
 	}
 	v.VpcID, v.PublicSubnetIDs, v.PrivateSubnetIDs = v.vpc.ID(), v.public.ToStringArrayOutput(), v.private.ToStringArrayOutput()
-	v.RouteTables = v.routeTables.ToArrayOutput()
+	v.RouteTableAssociations = v.associations.ToArrayOutput()
 	return v, ctx.RegisterResourceOutputs(v, pulumi.Map{"vpcId": v.VpcID})
 }
 
-// addSubnet makes a subnet with its route table and, if it has one, its NAT gateway.
-func (v *Vpc) addSubnet(ctx *pulumi.Context, vpc string, zone int, zoneName, kind string, block netip.Prefix, hasNat bool) error {
+// addSubnet makes a subnet with its route table. A public one has a route to the internet.
+func (v *Vpc) addSubnet(ctx *pulumi.Context, vpc string, zone int, zoneName, kind string, block netip.Prefix) error {
 	name := fmt.Sprintf("%s-%s-%d", vpc, strings.ToLower(kind), zone+1)
 	both := pulumi.StringMap{"Name": pulumi.String(name), "SubnetType": pulumi.String(kind)}
 	subnet, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{
@@ -134,38 +134,19 @@ func (v *Vpc) addSubnet(ctx *pulumi.Context, vpc string, zone int, zoneName, kin
 	if err != nil {
 		return err
 	}
-	v.routeTables = append(v.routeTables, table)
-	if _, err := ec2.NewRouteTableAssociation(ctx, name, &ec2.RouteTableAssociationArgs{RouteTableId: table.ID(), SubnetId: subnet.ID()}, under(table)...); err != nil {
-		return err
-	}
-	if hasNat {
-		if err := v.addNatGateway(ctx, fmt.Sprintf("%s-%d", vpc, zone+1), subnet); err != nil {
-			return err
-		}
-	}
-	route := &ec2.RouteArgs{RouteTableId: table.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0")}
-	if kind == "Public" {
-		v.public = append(v.public, subnet.ID().ToStringOutput())
-		route.GatewayId = v.gateway.ID()
-	} else {
-		v.private = append(v.private, subnet.ID().ToStringOutput())
-		if v.nat == nil {
-			return nil // no way out
-		}
-		route.NatGatewayId = v.nat.ID()
-	}
-	_, err = ec2.NewRoute(ctx, name, route, under(table)...)
-	return err
-}
-
-func (v *Vpc) addNatGateway(ctx *pulumi.Context, name string, subnet *ec2.Subnet) error {
-	address, err := ec2.NewEip(ctx, name, &ec2.EipArgs{Tags: tags(name)}, under(subnet)...)
+	association, err := ec2.NewRouteTableAssociation(ctx, name, &ec2.RouteTableAssociationArgs{RouteTableId: table.ID(), SubnetId: subnet.ID()}, under(table)...)
 	if err != nil {
 		return err
 	}
-	v.nat, err = ec2.NewNatGateway(ctx, name, &ec2.NatGatewayArgs{
-		SubnetId: subnet.ID(), AllocationId: address.AllocationId, Tags: tags(name),
-	}, under(subnet)...)
+	v.associations = append(v.associations, association)
+	if kind == "Private" {
+		v.private = append(v.private, subnet.ID().ToStringOutput())
+		return nil
+	}
+	v.public = append(v.public, subnet.ID().ToStringOutput())
+	_, err = ec2.NewRoute(ctx, name, &ec2.RouteArgs{
+		RouteTableId: table.ID(), DestinationCidrBlock: pulumi.String("0.0.0.0/0"), GatewayId: v.gateway.ID(),
+	}, under(table)...)
 	return err
 }
 

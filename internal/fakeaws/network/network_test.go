@@ -16,8 +16,9 @@ import (
 
 type group struct{ pulumi.ResourceState }
 
-// run makes a VPC in a component, and returns what was made and what the outputs refer to.
-func run(nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []string, routeTables, private int, err error) {
+// run makes a VPC in a component. It returns what was made, and of the outputs the route table of each private subnet, by
+// the association.
+func run(nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []string, tables []string, err error) {
 	r := &testkit.Recorder{}
 	cidr, auto := "10.0.0.0/16", awsx.SubnetAllocationStrategyAuto
 	err = r.Run(func(ctx *pulumi.Context) error {
@@ -32,21 +33,22 @@ func run(nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []strin
 		if err != nil {
 			return err
 		}
-		vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringArrayOutput {
+		vpc.RouteTableAssociations.ApplyT(func(associations []*ec2.RouteTableAssociation) pulumi.StringArrayOutput {
 			ids := pulumi.StringArray{}
-			for _, table := range tables {
-				ids = append(ids, table.ID())
+			for _, a := range associations {
+				ids = append(ids, a.SubnetId.Elem(), a.RouteTableId)
 			}
 			return ids.ToStringArrayOutput()
-		}).(pulumi.StringArrayOutput).ApplyT(func(ids []string) int {
-			for _, id := range ids {
-				if strings.HasPrefix(id, "rtb-") {
-					routeTables++
+		}).(pulumi.StringArrayOutput).ApplyT(func(ids []string) pulumi.StringArrayOutput {
+			return vpc.PrivateSubnetIds.ApplyT(func(private []string) []string {
+				for i := 0; i < len(ids); i += 2 {
+					if slices.Contains(private, ids[i]) {
+						tables = append(tables, ids[i+1])
+					}
 				}
-			}
-			return 0
+				return tables
+			}).(pulumi.StringArrayOutput)
 		})
-		vpc.PrivateSubnetIds.ApplyT(func(ids []string) int { private = len(ids); return 0 })
 		return nil
 	}, nil)
 	for _, child := range r.Resources {
@@ -54,7 +56,7 @@ func run(nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []strin
 			continue
 		}
 		line := child.String() + " in " + resource.URN(child.Parent).Name()
-		for _, input := range []string{"cidrBlock", "availabilityZone", "gatewayId", "natGatewayId"} {
+		for _, input := range []string{"cidrBlock", "availabilityZone", "gatewayId"} {
 			if text, ok := child.Input(input).(string); ok && child.Type != network.Token {
 				value, _, _ := strings.Cut(text, "-")
 				line += " " + value
@@ -63,22 +65,18 @@ func run(nat awsx.NatGatewayStrategy, specs []awsx.SubnetSpecArgs) (made []strin
 		made = append(made, line)
 	}
 	slices.Sort(made)
-	return made, routeTables, private, err
+	return made, tables, err
 }
 
 func TestChildren(t *testing.T) {
-	made, routeTables, private, err := run(awsx.NatGatewayStrategySingle,
+	made, tables, err := run(awsx.NatGatewayStrategyNone,
 		[]awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePublic}, {Type: awsx.SubnetTypePrivate}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := strings.Split(strings.TrimSpace(`
 awsx.Vpc net in group
-ec2.Eip net-1 in net-public-1
 ec2.InternetGateway net in net
-ec2.NatGateway net-1 in net-public-1
-ec2.Route net-private-1 in net-private-1 nat
-ec2.Route net-private-2 in net-private-2 nat
 ec2.Route net-public-1 in net-public-1 igw
 ec2.Route net-public-2 in net-public-2 igw
 ec2.RouteTable net-private-1 in net-private-1
@@ -98,19 +96,23 @@ ec2.Vpc net in net 10.0.0.0/16`), "\n")
 	if !slices.Equal(made, want) {
 		t.Errorf("made\n%s\nwant\n%s", strings.Join(made, "\n"), strings.Join(want, "\n"))
 	}
-	if routeTables != 4 || private != 2 {
-		t.Errorf("%d route tables and %d private subnets in the outputs, want 4 and 2", routeTables, private)
+	if len(tables) != 2 || tables[0] == tables[1] || !strings.HasPrefix(tables[0], "rtb-") {
+		t.Errorf("the private subnets have the route tables %q, want one each", tables)
 	}
 }
 
 func TestRefusals(t *testing.T) {
 	mask := 15
-	for want, specs := range map[string][]awsx.SubnetSpecArgs{
-		"not \"Isolated\"":               {{Type: awsx.SubnetTypeIsolated}},
-		"a subnet of /15 does not fit":   {{Type: awsx.SubnetTypePublic, CidrMask: &mask}},
-		"needs cidrBlock, availabilityZ": nil,
+	for want, asked := range map[string]struct {
+		nat   awsx.NatGatewayStrategy
+		specs []awsx.SubnetSpecArgs
+	}{
+		"not \"Isolated\"":               {awsx.NatGatewayStrategyNone, []awsx.SubnetSpecArgs{{Type: awsx.SubnetTypeIsolated}}},
+		"a subnet of /15 does not fit":   {awsx.NatGatewayStrategyNone, []awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePublic, CidrMask: &mask}}},
+		"needs cidrBlock, availabilityZ": {awsx.NatGatewayStrategyNone, nil},
+		"only be None, not \"Single\"":   {awsx.NatGatewayStrategySingle, []awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePublic}}},
 	} {
-		if _, _, _, err := run(awsx.NatGatewayStrategyNone, specs); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := run(asked.nat, asked.specs); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
