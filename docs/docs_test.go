@@ -140,11 +140,11 @@ func settings(t *testing.T) defaults {
 	return found
 }
 
-// has tells whether there is such a setting. Below services and tags, the user chooses the names.
+// has tells whether there is such a setting. Below services, tags and listener.paths, the user chooses the names.
 func (d defaults) has(name string) bool {
 	_, known := d[name]
 	top, _, _ := strings.Cut(name, ".")
-	return known || top == "services" || top == "tags"
+	return known || top == "services" || top == "tags" || strings.HasPrefix(name, "listener.paths.")
 }
 
 func TestREADMEHasTheDefaults(t *testing.T) {

@@ -99,6 +99,10 @@ func TestEverySettingIsTried(t *testing.T) {
 	}
 	note(applied, "", map[string]any(allSettings()))
 	note(applied, "", map[string]any(byName))
+	for _, s := range adoptions(&balancer{plain: "HTTP", secure: "HTTPS"}) {
+		note(planned, "", map[string]any(s.set))
+		note(applied, "", map[string]any(s.set))
+	}
 
 	never := []string{"aws:region", "aws:profile"} // another one is another stack, and in another account
 	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (?:–|`([^`]*)`) \\|").FindAllStringSubmatch(string(text), -1)

@@ -154,6 +154,11 @@ func (c *command) run(ctx context.Context, args []string) error {
 
 // newEngine makes an empty stack.
 func (c *command) newEngine(ctx context.Context, config map[string]string, display io.Writer) (*engine.Engine, error) {
+	for key := range config {
+		if strings.HasSuffix(":"+key, ":listener") {
+			return nil, fmt.Errorf("configuration %s: a local run has no load balancer but its own; leave it out", key)
+		}
+	}
 	cli, err := engine.FindCLI(ctx, c.root, c.stderr)
 	if err != nil {
 		return nil, err

@@ -574,6 +574,8 @@ func TestArguments(t *testing.T) {
 		{"trace -from book -to author /api/books", "trace takes a PATH"},
 		{"trace api/books", `path "api/books": it begins with /`},
 		{"preview -port 1", "help requested"},
+		{"preview -config listener={}", "configuration listener: a local run has no load balancer but its own"},
+		{"-port 0 -config private-api:listener={}", "configuration private-api:listener: a local run has no load balancer but its own"},
 	} {
 		var shown bytes.Buffer
 		c := command{stdout: &shown, stderr: &shown, root: t.TempDir(), temp: t.TempDir()}

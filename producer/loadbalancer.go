@@ -27,10 +27,21 @@ const idleTimeout = 60
 // notFound answers what no service's rule matches. The workshop answers 200 there, which hides wrong paths.
 const notFound = `{"error":"no service has this path"}`
 
+// loadBalancer is what the VPC link and the services use of a load balancer: of the producer's own, or of one that exists.
 type loadBalancer struct {
-	group    *securitygroup.Group
-	listener *lb.Listener
-	port     int // of the listener, reached by the VPC link alone
+	group       *securitygroup.Group
+	listenerArn pulumi.StringOutput
+	port        int
+	serverName  string // in the certificate of the listener; "" for HTTP
+	letsLinkIn  bool   // by a rule of somebody else
+}
+
+// existing returns the load balancer for the producer of that name.
+func (b *Balancer) existing(name string) *loadBalancer {
+	return &loadBalancer{
+		group: securitygroup.Existing(name+"-alb", b.GroupID), listenerArn: pulumi.String(b.ListenerArn).ToStringOutput(),
+		port: b.Port, serverName: b.ServerName, letsLinkIn: !b.AllowLink,
+	}
 }
 
 func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network, logs *accessLogs, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
@@ -68,20 +79,22 @@ func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network,
 	if args.TLS != nil {
 		// A resource of its own: both listeners are there while the API moves from one to the other.
 		name += "-https"
-		b.port, listener.Protocol = 443, pulumi.String("HTTPS")
+		b.port, b.serverName, listener.Protocol = 443, args.TLS.ServerName, pulumi.String("HTTPS")
 		listener.SslPolicy, listener.CertificateArn = pulumi.String(tlsPolicy), args.TLS.CertificateArn.ToStringOutput().ToStringPtrOutput()
 	}
 	listener.Port = pulumi.Int(b.port)
-	if b.listener, err = lb.NewListener(ctx, name, listener, opts...); err != nil {
+	made, err := lb.NewListener(ctx, name, listener, opts...)
+	if err != nil {
 		return nil, fmt.Errorf("creating listener: %w", err)
 	}
+	b.listenerArn = made.Arn
 	if args.TLS == nil {
 		return b, nil
 	}
 	// In the listener's list too: after a change of the domain, the old certificate is there until the API no longer
 	// verifies the old name.
 	_, err = lb.NewListenerCertificate(ctx, name, &lb.ListenerCertificateArgs{
-		ListenerArn: b.listener.Arn, CertificateArn: args.TLS.CertificateArn,
+		ListenerArn: made.Arn, CertificateArn: args.TLS.CertificateArn,
 	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("adding certificate: %w", err)

@@ -18,6 +18,7 @@ type Producer struct {
 	pulumi.ResourceState
 
 	VpcLinkID    pulumi.StringOutput    // the VPC link, once it can be used
+	LinkGroupID  pulumi.StringOutput    // the security group of the VPC link
 	ListenerArn  pulumi.StringOutput    // the listener that an integration names, once it has the rules of all services
 	ServerName   string                 // that the certificate of the listener covers; "" if the listener takes plain HTTP
 	ClusterName  pulumi.StringOutput    // the ECS cluster
@@ -58,8 +59,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	link, err := newVpcLink(ctx, name, net, balancer, parent)
-	if err != nil {
+	if err := p.newVpcLink(ctx, name, net.VpcId, net.PrivateSubnetIds, balancer, parent); err != nil {
 		return nil, err
 	}
 	registry, err := newRegistry(ctx, args, parent)
@@ -79,12 +79,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		names[s.Name], digests[s.Name] = s.ServiceName, s.ImageDigest
 		rules = append(rules, s.rule)
 	}
-	p.VpcLinkID, p.ClusterName = link.ID().ToStringOutput(), cluster.Name
+	p.ClusterName = cluster.Name
 	// An integration that moves to another listener before its rules are there would answer 404.
-	p.ListenerArn = pulumi.OutputWithDependencies(ctx.Context(), balancer.listener.Arn, rules...).(pulumi.StringOutput)
-	if args.TLS != nil {
-		p.ServerName = args.TLS.ServerName
-	}
+	p.ListenerArn = pulumi.OutputWithDependencies(ctx.Context(), balancer.listenerArn, rules...).(pulumi.StringOutput)
 	p.ServiceNames, p.ImageDigests = names.ToStringMapOutput(), digests.ToStringMapOutput()
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{
 		"vpcLinkId":    p.VpcLinkID,

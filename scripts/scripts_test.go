@@ -33,6 +33,7 @@ case "$*" in
   "login --local "*) echo '{"current": "file://~"}' > "$PULUMI_HOME/credentials.json" ;;
   whoami*) if [[ -n ${FAKE_LOGIN_EXPIRED:-} ]]; then echo "error: invalid access token" >&2; exit 1; fi
     echo "User: someone"; echo "Backend URL: ${FAKE_BACKEND:-file://~}" ;;
+  "config get --path listener.paths "*) [[ -n ${FAKE_ADOPTS:-} ]] ;;
   "config get --path services."*) [[ " ${FAKE_IMAGES:-} " == *" $4 "* ]] ;;
   "config get deletionProtection"*) echo "${FAKE_PROTECTION:-false}" ;;
   "stack select"*) [[ -z ${FAKE_NO_STACK:-} || $* == *--create* ]] || { echo "error: no stack named 'dev' found" >&2; exit 1; }
@@ -129,6 +130,7 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 		"Pulumi.signs.yaml":    "config:\n  aws:profile: 'it''s $(touch x) & \"co\": #1'\n",
 		"Pulumi.images.yaml":   "config:\n  private-api:services:\n    author:\n      cpu: 512\n      image: repository@sha256:1\n    book:\n      image: repository@sha256:2\n",
 		"Pulumi.image.yaml":    "config:\n  private-api:services:\n    author:\n      image: repository@sha256:1\n    book:\n      cpu: 512\n",
+		"Pulumi.adopt.yaml":    "config:\n  private-api:listener:\n    arn: arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/a/1/2\n    paths:\n      orders: /orders\n",
 		"Pulumi.kms.yaml":      "secretsprovider: awskms://alias/pulumi\n",
 		"go.mod":               "module private-api\n\ngo 1.26\n",
 		"apps/book/main.go":    "package main\n",
@@ -268,6 +270,9 @@ func TestStack(t *testing.T) {
 			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_IMAGES=services.book.image services.author.image"}, calls: []string{"pulumi up --stack dev"}},
 		{name: "no Docker where one image is to be built", args: []string{"up"}, env: []string{"FAKE_ENGINE_DOWN=1", "STACK=image"}, fails: true,
 			output: []string{"a running Docker engine", "services.<name>.image"}, calls: []string{"!pulumi up"}},
+		{name: "no Docker where the services are there already", args: []string{"up"}, without: []string{"docker"}, env: []string{"STACK=adopt"}, calls: []string{"pulumi up --stack adopt"}},
+		{name: "no Docker where Pulumi knows of services that are there", args: []string{"up"}, without: []string{"docker"},
+			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_ADOPTS=1"}, calls: []string{"pulumi config get --path listener.paths", "pulumi up --stack dev"}},
 		{name: "preview without Docker", args: []string{"preview"}, without: []string{"docker"}, fails: true,
 			output: []string{"docker, to build the images", "services.<name>.image"}, calls: []string{"!pulumi preview"}},
 		{name: "preview without credentials", args: []string{"preview"}, env: []string{"FAKE_CREDENTIALS_EXPIRED=1"}, fails: true, output: []string{"The SSO session has expired"}},
@@ -429,6 +434,33 @@ func TestSmoke(t *testing.T) {
 			}
 			contains(t, "output", output, test.output...)
 			contains(t, "calls", calls, test.calls...)
+		})
+	}
+}
+
+// Of what is adopted, nothing is known but that it must answer, and who answers instead.
+func TestSmokeOfServicesThatAreAdopted(t *testing.T) {
+	for status, says := range map[int]string{
+		200: "ok", 204: "ok", 302: "ok", 400: "ok", 405: "ok", 401: "401: the API needs a bearer token", 403: "403: the API needs a signed request",
+		404: "404: no route or listener rule has this path", 429: "429: too many requests", 500: "500", 502: "502", 503: "503: no healthy task", 504: "504: the service did not answer in time",
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			var asked []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked = append(asked, r.URL.Path)
+				w.WriteHeader(status)
+			}))
+			defer server.Close()
+			output, _, ok := newSandbox(t).run(t, []string{
+				"PULUMI_BACKEND_URL=file:///tmp/x", "SMOKE_SECONDS=0", `FAKE_OUTPUTS={"serviceUrls":{"orders":"` + server.URL + `/orders/v2"}}`,
+			}, "smoke")
+			if ok != (says == "ok") || !slices.Equal(asked, []string{"/orders/v2"}) {
+				t.Errorf("succeeded: %v, asked %v", ok, asked)
+			}
+			if row := fmt.Sprintf("orders           -                    -                    status %d   %s", status, says); !strings.Contains(output, row) {
+				t.Errorf("no %q in\n%s", row, output)
+			}
 		})
 	}
 }

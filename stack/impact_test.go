@@ -144,5 +144,5 @@ func TestInterruptingSettings(t *testing.T) {
 	}
 	collect(declarations())
 	same(t, "settings", got, []string{"aws:region", "aws:profile", "producerVpcCidr", "services.<name>.port", "authorization", "consumerVpcCidr",
-		"bastionAmi", "ssh.keyName", "availabilityZones", "availabilityZoneCount", "customerManagedKey"})
+		"bastionAmi", "listener.arn", "ssh.keyName", "availabilityZones", "availabilityZoneCount", "customerManagedKey"})
 }

@@ -68,7 +68,7 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	// The engine's own errors, one for each image, would come between those of resources that they interrupt.
-	if program.DockerEngine != nil && c.producer.Builds() {
+	if program.DockerEngine != nil && !c.adopts() && c.producer.Builds() {
 		if err := program.DockerEngine(config.Get(ctx, "docker:host")); err != nil {
 			return fmt.Errorf("the images cannot be built, and nothing was changed: %w", err)
 		}
@@ -97,6 +97,11 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	problems = append(problems, more...)
+	balancer, more, err := c.findBalancer(ctx, provider)
+	if err != nil {
+		return err
+	}
 	if err := refused(ctx, append(problems, more...)); err != nil {
 		return err
 	}
@@ -110,11 +115,18 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err := c.newDomain(ctx, domainName, pulumi.Providers(provider)); err != nil {
 		return err
 	}
-	private, err := producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
+	var private *producer.Producer
+	if balancer != nil {
+		private, err = producer.Adopt(ctx, producerName, balancer, pulumi.Providers(provider))
+	} else {
+		private, err = producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
+	}
 	if err != nil {
 		return err
 	}
-	c.consumer.Bastion.AvailabilityZones = zones[:2]
+	if c.consumer.Bastion.Enabled {
+		c.consumer.Bastion.AvailabilityZones = zones[:2]
+	}
 	c.consumer.VpcLinkID, c.consumer.ListenerArn, c.consumer.ServerName = private.VpcLinkID, private.ListenerArn, private.ServerName
 	public, err := consumer.New(ctx, consumerName, c.consumer, pulumi.Providers(provider))
 	if err != nil {
@@ -123,10 +135,14 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 
 	ctx.Export("apiEndpoint", public.APIEndpoint)
 	ctx.Export("serviceUrls", public.ServiceURLs)
-	ctx.Export("clusterName", private.ClusterName)
-	ctx.Export("serviceNames", private.ServiceNames)
-	// Also the check that these images run: an error in it fails the update only while the value is exported.
-	ctx.Export("imageDigests", private.ImageDigests)
+	if balancer == nil {
+		ctx.Export("clusterName", private.ClusterName)
+		ctx.Export("serviceNames", private.ServiceNames)
+		// Also the check that these images run: an error in it fails the update only while the value is exported.
+		ctx.Export("imageDigests", private.ImageDigests)
+	} else {
+		ctx.Export("linkSecurityGroupId", private.LinkGroupID)
+	}
 	if c.consumer.Bastion.Enabled {
 		ctx.Export("bastionId", public.BastionID)
 		ctx.Export("bastionConnect", public.BastionConnect)
@@ -166,8 +182,12 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 	return nil
 }
 
-// zones returns the zones of the configuration, or the first ones, which all have VPC links.
+// zones returns the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have
+// VPC links.
 func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (names []string, problems setting.Problems, err error) {
+	if c.adopts() && !c.consumer.Bastion.Enabled {
+		return nil, nil, nil
+	}
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		State: pulumi.StringRef("available"),
 		// Without Local Zones and Wavelength Zones, which an account opts in to.
