@@ -456,18 +456,23 @@ func listCertificates(ctx context.Context, c *acm.Client, add adder) error {
 	})
 }
 
-// listRecords lists hosted zones, and their records by the ids that the provider gives them. Records have no tags.
+// listRecords lists public hosted zones, and the records in them by the ids that the provider gives them. Records have no
+// tags. Those of the zone itself come and go with it, and a private zone with its Cloud Map namespace.
 func listRecords(ctx context.Context, c *route53.Client, add adder) error {
 	p := route53.NewListHostedZonesPaginator(c, &route53.ListHostedZonesInput{})
 	return pages(ctx, p.HasMorePages, p.NextPage, func(out *route53.ListHostedZonesOutput) error {
 		for _, zone := range out.HostedZones {
+			if zone.Config != nil && zone.Config.PrivateZone {
+				continue
+			}
 			id := strings.TrimPrefix(aws.ToString(zone.Id), "/hostedzone/")
 			add("route53/zone", &id, zone.Name, nil)
 			records := route53.NewListResourceRecordSetsPaginator(c, &route53.ListResourceRecordSetsInput{HostedZoneId: &id})
 			err := pages(ctx, records.HasMorePages, records.NextPage, func(out *route53.ListResourceRecordSetsOutput) error {
 				for _, r := range out.ResourceRecordSets {
-					name := strings.TrimSuffix(aws.ToString(r.Name), ".")
-					add("route53/record", aws.String(id+"_"+name+"_"+string(r.Type)), nil, nil)
+					if name := strings.TrimSuffix(aws.ToString(r.Name), "."); r.Type != "NS" && r.Type != "SOA" {
+						add("route53/record", aws.String(id+"_"+name+"_"+string(r.Type)), nil, nil)
+					}
 				}
 				return nil
 			})

@@ -194,7 +194,8 @@ func (a *account) difference(t *testing.T, stacks ...*deployment) (missing, uncl
 // take removes a resource of the state, and reports whether it was there. What has no kind counts as there.
 func (i inventory) take(kind string, r apitype.ResourceV3) bool {
 	found := kind == ""
-	for _, id := range []any{string(r.ID), r.Outputs["arn"], fmt.Sprintf("%v/%s", r.Outputs["apiId"], r.ID)} {
+	for _, id := range []any{string(r.ID), r.Outputs["arn"], fmt.Sprintf("%v/%s", r.Outputs["apiId"], r.ID),
+		fmt.Sprintf("%v_%v_%v", r.Outputs["zoneId"], r.Outputs["fqdn"], r.Outputs["type"])} {
 		if key := fmt.Sprintf("%s %v", kind, id); i[key] != nil {
 			found = true
 			delete(i, key)

@@ -8,8 +8,8 @@ import (
 	"regexp"
 )
 
-// fillDomainName completes what the simulator answers of an API's domain name: where it is, and that it is ready. The
-// zone is the one that AWS has for the regional endpoints of us-west-2:
+// fillDomainName completes what the simulator answers of an API's domain name: where it is, that it is ready, and that it
+// has no mutual TLS, for which AWS says nothing. The zone is the one that AWS has for the regional endpoints of us-west-2:
 // https://docs.aws.amazon.com/general/latest/gr/apigateway.html
 func fillDomainName(c *Call, answer *httptest.ResponseRecorder) {
 	if c.Operation != "CreateDomainName" && c.Operation != "GetDomainName" {
@@ -18,6 +18,9 @@ func fillDomainName(c *Call, answer *httptest.ResponseRecorder) {
 	editJSON(answer, func(doc map[string]any) {
 		name := fnv.New64()
 		fmt.Fprint(name, doc["domainName"])
+		if mutual, _ := doc["mutualTlsAuthentication"].(map[string]any); len(mutual) == 0 {
+			delete(doc, "mutualTlsAuthentication")
+		}
 		list, _ := doc["domainNameConfigurations"].([]any)
 		for _, entry := range list {
 			if configuration, ok := entry.(map[string]any); ok {
