@@ -354,7 +354,7 @@ func label(urn string) string {
 func program(p stack.Program, attempts int) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		err := ctx.RegisterResourceTransform(func(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
-			if args.Type == "aws:cloudwatch/logGroup:LogGroup" && onRig() {
+			if args.Type == "aws:cloudwatch/logGroup:LogGroup" && args.Props["namePrefix"] != nil && onRig() {
 				// The rig's bridge gives every resource a name, as it does not see that a prefix excludes one.
 				unique := fnv.New64()
 				fmt.Fprint(unique, p.Root)

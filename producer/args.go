@@ -22,6 +22,7 @@ type Args struct {
 	VpcCidr          string
 	Egress           string // EgressNat, EgressNatPerZone or EgressEndpoints
 	Spot             bool
+	OnDemandBase     int    // tasks of each service
 	Architecture     string // ARM64 or X86_64
 	LogRetentionDays int
 
@@ -142,6 +143,8 @@ func (a *Args) Declare(s *setting.Set) {
 		"Way of the tasks to AWS: one NAT gateway, one in each zone, or interface endpoints without NAT",
 		"in place; the new way out is there before the old one goes", setting.OneOf(EgressNat, EgressNatPerZone, EgressEndpoints))
 	setting.Var(s, &a.Spot, "spot", false, "Run the tasks on Fargate Spot, which is cheaper and may stop them at two minutes' notice", setting.Rolling)
+	setting.Var(s, &a.OnDemandBase, "onDemandBase", 0, "With spot, tasks of each service that run on demand, which AWS does not take away", setting.Rolling,
+		setting.Between(0, maxTasks, "tasks"))
 	setting.Var(s, &a.Architecture, "architecture", ARM64, "CPU of images and tasks", setting.Rolling, setting.OneOf(ARM64, X86_64))
 	cpu := setting.OneOf(slices.Sorted(maps.Keys(fargateMemory))...)
 	setting.Var(s, &a.CPU, "cpu", 256, "CPU units of a task; 1024 are one vCPU", setting.Rolling, cpu)
@@ -164,7 +167,7 @@ func (a *Args) Declare(s *setting.Set) {
 		setting.Rolling, setting.Between(0, maxStopTimeout-2, "seconds"))
 	setting.Var(s, &a.StopTimeout, "stopTimeoutSeconds", 30, "Seconds between SIGTERM and SIGKILL", setting.Rolling,
 		setting.Between(2, maxStopTimeout, "seconds"))
-	setting.Var(s, &a.WaitForSteadyState, "waitForSteadyState", true, "Let the update wait until the tasks run, and fail if they do not", setting.Rolling)
+	setting.Var(s, &a.WaitForSteadyState, "waitForSteadyState", true, "Let the update wait until the tasks serve, and fail if ECS says that they do not", setting.Nothing)
 	setting.Var(s, &a.DeploymentTimeout, "deploymentTimeoutMinutes", 10,
 		"Minutes that an update waits for the tasks of a service; longer than their health checks, deregistration and stop take", setting.Nothing,
 		setting.Between(1, 120, "minutes"))
@@ -228,6 +231,9 @@ func maxServiceName(producer string) int {
 // The zones themselves, which are looked up, are for New to check.
 func (a *Args) Validate(name string, zones int) setting.Problems {
 	p := setting.Check(a)
+	if a.OnDemandBase > 0 && !a.Spot {
+		p.Add("onDemandBase", a.OnDemandBase, "0 without spot, as then all tasks run on demand")
+	}
 	if r := a.AssumeRole; r.RoleArn == "" && r != (AssumeRole{}) {
 		p.Add("aws:assumeRole.roleArn", nil, "the ARN of an IAM role, as another field of aws:assumeRole is set")
 	}

@@ -22,6 +22,7 @@ var limits = map[string]struct {
 	"deregistrationDelaySeconds":  {0, 3600, func(a *Args) *int { return &a.DeregistrationDelay }},
 	"drainSeconds":                {0, 118, func(a *Args) *int { return &a.DrainTime }},
 	"stopTimeoutSeconds":          {2, 120, func(a *Args) *int { return &a.StopTimeout }},
+	"onDemandBase":                {0, 5000, func(a *Args) *int { return &a.OnDemandBase }},
 	"deploymentTimeoutMinutes":    {1, 120, func(a *Args) *int { return &a.DeploymentTimeout }},
 	"services.alpha.desiredCount": {1, 5000, func(a *Args) *int { return &a.Services[0].DesiredCount }},
 	"services.alpha.port":         {1024, 65535, func(a *Args) *int { return &a.Services[0].Port }},
@@ -42,6 +43,9 @@ func TestLimits(t *testing.T) {
 			}
 			if key == "deploymentTimeoutMinutes" {
 				a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout = 5, 0, 8
+			}
+			if key == "onDemandBase" {
+				a.Spot, a.HealthCheckInterval, a.DrainTime = true, 10, 25
 			}
 			*limit.field(a) = value
 			err := a.Validate("producer", 2).Err()
@@ -210,6 +214,7 @@ func TestRefusals(t *testing.T) {
 		}, "services.alpha.taskPolicy: 1 is not allowed: fewer statements"},
 		{"large environment", func(a *Args) { a.Services[0].Environment = map[string]string{"A": strings.Repeat("a", 60000)} }, ""},
 		{"too large an environment", func(a *Args) { a.Services[0].Environment = map[string]string{"A": strings.Repeat("a", 65536)} }, "services.alpha.environment: 1 is not allowed: fewer or shorter variables"},
+		{"tasks on demand without Spot", func(a *Args) { a.OnDemandBase = 1 }, `onDemandBase: 1 is not allowed: 0 without spot`},
 		{"everything on", func(a *Args) { *a = *everythingOn(t) }, ""},
 	} {
 		a := twoServices(t)

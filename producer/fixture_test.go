@@ -36,7 +36,7 @@ func everythingOn(t *testing.T) *Args {
 	t.Helper()
 	a := twoServices(t)
 	a.Profile, a.VpcCidr, a.AvailabilityZones = "work", "10.4.0.0/20", []string{"us-west-2a", "us-west-2b", "us-west-2c"}
-	a.Egress, a.Spot, a.Architecture = EgressEndpoints, true, X86_64
+	a.Egress, a.Spot, a.OnDemandBase, a.Architecture = EgressEndpoints, true, 1, X86_64
 	a.CPU, a.Memory, a.DesiredCount = 512, 2048, 3
 	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
 	a.DrainTime, a.StopTimeout = 44, 60

@@ -21,7 +21,7 @@ type Producer struct {
 	ListenerArn  pulumi.StringOutput    // the listener that an integration names
 	ClusterName  pulumi.StringOutput    // the ECS cluster
 	ServiceNames pulumi.StringMapOutput // per service: its name in ECS
-	ImageDigests pulumi.StringMapOutput // per service: the digest that runs; fails if ECS rolled the deployment back
+	ImageDigests pulumi.StringMapOutput // per service: the digest that serves; fails if ECS says that it does not
 }
 
 // New makes the producer. It checks the arguments first; if one is refused, it makes nothing, and the error holds every

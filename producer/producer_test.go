@@ -2,7 +2,6 @@ package producer
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,11 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"private-api/internal/fakeaws"
+	"private-api/internal/rollout"
 	"private-api/internal/testkit"
 )
 
@@ -302,33 +300,14 @@ func TestImagesThatMayRunAreKept(t *testing.T) {
 // No two stacks share a name that AWS or people use, even where both have the same name.
 func TestNamesOfOneStackAlone(t *testing.T) {
 	r := deploy(t, twoServices(t))
+	cluster := r.Get(t, "ecs.Cluster producer").Outputs["name"].StringValue()
 	for _, group := range r.All("cloudwatch.LogGroup") {
-		if group.Input("name") != nil || group.Input("namePrefix") == nil {
-			t.Errorf("%s has the fixed name %v", group, group.Input("name"))
+		if name := group.Input("name"); name != nil && !strings.Contains(name.(string), "/"+cluster+"/") {
+			t.Errorf("%s has the fixed name %v", group, name)
 		}
 	}
-	cluster := r.Get(t, "ecs.Cluster producer").Outputs["name"].StringValue()
 	if got := r.Get(t, "ecs.TaskDefinition producer-alpha").Input("family"); got != cluster+"-alpha" {
 		t.Errorf("the family is %v, want one that begins with the cluster's name, %s", got, cluster)
-	}
-}
-
-func TestCheckDeployed(t *testing.T) {
-	const asked = "arn:aws:ecs:us-west-2:123456789012:task-definition/private-api-dev-book:2"
-	for runs, fails := range map[string]bool{
-		asked:                                false,
-		"private-api-dev-book:2":             false,
-		"private-api-dev-book:1":             true,
-		"book:2":                             true,
-		strings.TrimSuffix(asked, "2") + "1": true,
-	} {
-		err := checkDeployed("book", &runs, asked, "sha256:abc")
-		if (err != nil) != fails {
-			t.Errorf("runs %s: %v", runs, err)
-		}
-		if err != nil && (!strings.Contains(err.Error(), "book") || !strings.Contains(err.Error(), "sha256:abc")) {
-			t.Errorf("the message names no service or digest: %v", err)
-		}
 	}
 }
 
@@ -339,25 +318,13 @@ func TestContainerDefinitionsRefuseATag(t *testing.T) {
 	}
 }
 
-func TestReasonsOfAFailedDeployment(t *testing.T) {
-	got := serviceReasons(&types.Service{
-		RunningCount: 1, DesiredCount: 2,
-		Deployments: []types.Deployment{{RolloutStateReason: aws.String("tasks failed to start")}, {}},
-		Events:      []types.ServiceEvent{{Message: aws.String("a")}, {Message: aws.String("b")}, {Message: aws.String("c")}, {Message: aws.String("d")}},
-	})
-	want := []string{"1 of 2 tasks run", "tasks failed to start", "a", "b", "c"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
 // With a role, the program's own calls are made as that role: its credentials sign them.
-func TestExplainAssumesTheRole(t *testing.T) {
+func TestAssumesTheRole(t *testing.T) {
 	var assumed, signed string
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Amz-Target") != "" {
 			signed = r.Header.Get("Authorization")
-			fmt.Fprint(w, `{"services":[{"runningCount":0,"desiredCount":2}]}`)
+			fmt.Fprint(w, `{"serviceDeployments":[]}`)
 			return
 		}
 		if err := r.ParseForm(); err != nil {
@@ -369,12 +336,18 @@ func TestExplainAssumesTheRole(t *testing.T) {
 </Credentials></AssumeRoleResult></AssumeRoleResponse>`)
 	}))
 	defer api.Close()
-	for name, value := range map[string]string{"AWS_ENDPOINT_URL": api.URL, "AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PROFILE": ""} {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PROFILE": ""} {
 		t.Setenv(name, value)
 	}
-	args := &Args{Region: "us-west-2"}
+	args := &Args{Region: "us-west-2", Endpoint: api.URL}
 	ask := func() {
-		explain(context.Background(), args, resource.NewStringProperty("cluster-1"), resource.NewStringProperty("book-1"))
+		cfg, err := args.awsConfig(t.Context())
+		if err == nil {
+			_, err = rollout.New(cfg).Newest(t.Context(), "cluster-1", "book-1")
+		}
+		if err != nil {
+			t.Error(err)
+		}
 	}
 	if ask(); assumed != "" || !strings.Contains(signed, "Credential=AKIAOWN/") {
 		t.Errorf("without a role: assumed %q, signed %q", assumed, signed)
@@ -387,47 +360,6 @@ func TestExplainAssumesTheRole(t *testing.T) {
 		if !strings.Contains(assumed, want) {
 			t.Errorf("STS is not asked for %s: %s", want, assumed)
 		}
-	}
-}
-
-// ECS is asked for the service's events and for why its latest task stopped.
-func TestExplainQuotesECS(t *testing.T) {
-	answers := map[string]string{
-		"DescribeServices": `{"services":[{"runningCount":0,"desiredCount":2,"events":[{"message":"(service book-1) is unable to start tasks"}]}]}`,
-		"ListTasks":        `{"taskArns":["arn:aws:ecs:us-west-2:123456789012:task/cluster-1/abc"]}`,
-		"DescribeTasks":    `{"tasks":[{"stoppedReason":"Task failed container health checks","containers":[{"name":"book","exitCode":137,"reason":"OutOfMemoryError"}]}]}`,
-	}
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-		answer, ok := answers[operation]
-		if !ok {
-			t.Errorf("ECS was asked %q", operation)
-		}
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		fmt.Fprint(w, answer)
-	}))
-	defer api.Close()
-	for name, value := range map[string]string{"AWS_ENDPOINT_URL": api.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PROFILE": ""} {
-		t.Setenv(name, value)
-	}
-	got := explain(context.Background(), &Args{Region: "us-west-2"}, resource.NewStringProperty("cluster-1"), resource.NewStringProperty("book-1"))
-	for _, want := range []string{"0 of 2 tasks run", "unable to start tasks", "a task stopped: Task failed container health checks", "container book exited with 137 OutOfMemoryError", "aws ecs describe-services"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("the explanation has no %q: %s", want, got)
-		}
-	}
-}
-
-// Where ECS cannot be asked, the command that can is in the message.
-func TestExplainNamesTheCommand(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	got := explain(ctx, &Args{Region: "us-west-2"}, resource.NewStringProperty("cluster-1"), resource.NewStringProperty("book-1"))
-	if !strings.Contains(got, "aws ecs describe-services --region us-west-2 --cluster cluster-1 --services book-1") {
-		t.Error(got)
-	}
-	if got := explain(ctx, &Args{}, resource.PropertyValue{}, resource.PropertyValue{}); !strings.Contains(got, "not created") {
-		t.Error(got)
 	}
 }
 

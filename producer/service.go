@@ -3,7 +3,6 @@ package producer
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -47,6 +46,8 @@ type deployment struct {
 	group  *securitygroup.Group
 	image  *image
 	before []pulumi.Resource // must exist before tasks start
+	// previous is the newest deployment before this update changed the service; nil if it did not.
+	previous atomic.Pointer[string]
 
 	ServiceName pulumi.StringOutput
 	ImageDigest pulumi.StringOutput
@@ -157,13 +158,14 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	d.before = append(d.before, in.cluster.capacity) // "The specified capacity provider was not found"
 	d.before = append(d.before, logs)                // tasks may not create groups: they would not start
 	d.before = append(d.before, roles.policies...)   // tasks could not pull their image
+	d.before = append(d.before, in.cluster.logs...)  // Container Insights would make the group itself, and keep it
 	d.before = append(d.before, in.network.egress...)
 	service, err := d.newECSService(ctx, in, task, targets, names, parent)
 	if err != nil {
 		return err
 	}
 	d.ServiceName = service.Name
-	d.ImageDigest = deployedDigest(d.Name, service, task, d.image)
+	d.ImageDigest = d.deployed(ctx, in, service, rolloutUses{task.Arn, targets.Arn, logs.Name})
 	return ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceName": d.ServiceName, "imageDigest": d.ImageDigest})
 }
 
@@ -203,11 +205,10 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 }
 
 func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.TaskDefinition, targets *lb.TargetGroup, names *servicediscovery.Service, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
-	onError, err := d.explainFailure(ctx, in)
+	hooks, err := d.rememberDeployment(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	wait := fmt.Sprintf("%dm", in.DeploymentTimeout)
 	// Tasks stop no slower when the service is deleted; the provider's own limit is 20 minutes.
 	waitForDeletion := fmt.Sprintf("%dm", max(20, in.DeploymentTimeout))
 	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
@@ -234,53 +235,13 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
 		PropagateTags:                   pulumi.String("SERVICE"),
 		EnableEcsManagedTags:            pulumi.Bool(true),
-		WaitForSteadyState:              pulumi.Bool(in.WaitForSteadyState),
 	}, append(opts,
 		pulumi.DependsOn(d.before),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: waitForDeletion}),
-		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: onError}),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Delete: waitForDeletion}),
+		pulumi.ResourceHooks(hooks),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("creating ECS service: %w", err)
 	}
 	return service, nil
-}
-
-// explainFailure makes the hook that says why tasks did not start: the breaker has nothing to roll a first deployment
-// back to, and the provider only knows that its wait is over.
-func (d *deployment) explainFailure(ctx *pulumi.Context, in *shared) ([]*pulumi.ErrorHook, error) {
-	if ctx.RunningWithMocks() { // which know no error hooks
-		return nil, nil
-	}
-	var digest atomic.Value // the hook runs long after it is known
-	d.image.digest.ApplyT(func(v string) string { digest.Store(v); return v })
-	hook, err := ctx.RegisterErrorHook(d.logical+"-explain", func(failed *pulumi.ErrorHookArgs) (bool, error) {
-		why := explain(ctx.Context(), in.Args, failed.NewInputs["cluster"], failed.NewInputs["name"])
-		return false, ctx.Log.Error(fmt.Sprintf("service %s: the tasks of image %v did not become steady (deploymentTimeoutMinutes is %d): %s",
-			d.Name, digest.Load(), in.DeploymentTimeout, why), &pulumi.LogArgs{Resource: d})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("registering error hook: %w", err)
-	}
-	return []*pulumi.ErrorHook{hook}, nil
-}
-
-// deployedDigest is the digest that runs. ECS answers a rolled-back deployment with a healthy service on the old task
-// definition, which the provider takes for success: so the two are compared, and the output fails where they differ.
-func deployedDigest(name string, service *ecs.Service, task *ecs.TaskDefinition, image *image) pulumi.StringOutput {
-	return pulumi.All(service.TaskDefinition, task.Arn, image.digest).ApplyT(func(v []any) (string, error) {
-		runs, asked, digest := v[0].(*string), v[1].(string), v[2].(string)
-		return digest, checkDeployed(name, runs, asked, digest)
-	}).(pulumi.StringOutput)
-}
-
-func checkDeployed(name string, runs *string, asked, digest string) error {
-	if runs == nil || *runs == asked {
-		return nil
-	}
-	// Task definitions are also written family:revision.
-	if !strings.HasPrefix(*runs, "arn:") && strings.HasSuffix(asked, ":task-definition/"+*runs) {
-		return nil
-	}
-	return fmt.Errorf("service %s: ECS rolled back the deployment of image %s: the service runs task definition %s, asked for was %s; its tasks did not become healthy, see the service's events and logs", name, digest, *runs, asked)
 }

@@ -146,6 +146,7 @@ func TestSettings(t *testing.T) {
 	}{
 		{key: "producerVpcCidr", value: "10.4.0.0/16", changed: []string{"ec2.Subnet producer-private-1 cidrBlock", "ec2.Subnet producer-private-2 cidrBlock", "ec2.Subnet producer-public-1 cidrBlock", "ec2.Subnet producer-public-2 cidrBlock", "awsx.Vpc producer cidrBlock", "ec2.Vpc producer cidrBlock"}},
 		{key: "spot", value: "true", with: map[string]string{"healthCheckIntervalSeconds": "10", "drainSeconds": "25"}, changed: append([]string{"ecs.ClusterCapacityProviders producer defaultCapacityProviderStrategies"}, perService("ecs.Service producer-%s capacityProviderStrategies")...)},
+		{key: "onDemandBase", value: "1", with: map[string]string{"spot": "true", "healthCheckIntervalSeconds": "10", "drainSeconds": "25"}, changed: perService("ecs.Service producer-%s capacityProviderStrategies")},
 		{key: "architecture", value: "x86_64", changed: slices.Concat(perService("docker.Image producer-%s build"), perService("ecs.TaskDefinition producer-%s runtimePlatform"), perService("ecs.TaskDefinition producer-%s containerDefinitions"))},
 		{key: "cpu", value: "512", with: map[string]string{"memory": "1024"}, changed: perService("ecs.TaskDefinition producer-%s cpu")},
 		{key: "memory", value: "1024", changed: slices.Concat(perService("ecs.TaskDefinition producer-%s containerDefinitions"), perService("ecs.TaskDefinition producer-%s memory"))},
@@ -166,10 +167,10 @@ func TestSettings(t *testing.T) {
 		{key: "deregistrationDelaySeconds", value: "60", changed: perService("lb.TargetGroup producer-%s deregistrationDelay")},
 		{key: "drainSeconds", value: "10", changed: perService("ecs.TaskDefinition producer-%s containerDefinitions")},
 		{key: "stopTimeoutSeconds", value: "60", changed: perService("ecs.TaskDefinition producer-%s containerDefinitions")},
-		{key: "waitForSteadyState", value: "false", changed: perService("ecs.Service producer-%s waitForSteadyState")},
-		{key: "deploymentTimeoutMinutes", value: "20", changed: perService("ecs.Service producer-%s (timeouts)")},
-		{key: "logRetentionDays", value: "7", changed: append([]string{"cloudwatch.LogGroup consumer retentionInDays"}, perService("cloudwatch.LogGroup producer-%s retentionInDays")...)},
-		{key: "containerInsights", value: "false", changed: []string{"ecs.Cluster producer settings"}},
+		{key: "waitForSteadyState", value: "false"}, // the program asks ECS, or does not
+		{key: "deploymentTimeoutMinutes", value: "30", changed: perService("ecs.Service producer-%s (timeouts)")},
+		{key: "logRetentionDays", value: "7", changed: append([]string{"cloudwatch.LogGroup consumer retentionInDays", "cloudwatch.LogGroup producer-insights retentionInDays"}, perService("cloudwatch.LogGroup producer-%s retentionInDays")...)},
+		{key: "containerInsights", value: "false", changed: []string{"ecs.Cluster producer settings"}, removed: []string{"cloudwatch.LogGroup producer-insights"}},
 		{key: "deletionProtection", value: "true", changed: slices.Concat([]string{"lb.LoadBalancer producer (protect)", "lb.LoadBalancer producer enableDeletionProtection"}, perService("ecr.Repository producer-%s (protect)"), perService("ecr.Repository producer-%s forceDelete"))},
 		{key: "integrationTimeoutSeconds", value: "10", changed: []string{"apigatewayv2.Integration consumer timeoutMilliseconds"}},
 		{key: "throttle", value: `{"burst":10}`, changed: []string{"apigatewayv2.Stage consumer defaultRouteSettings"}},

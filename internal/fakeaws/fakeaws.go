@@ -77,7 +77,7 @@ func (t Type) Check(name, suffix string, olds, news resource.PropertyMap) (resou
 		inputs[input] = value
 	}
 	switch {
-	case inputs.HasValue("name") || !slices.Contains(known, "name"):
+	case inputs.HasValue("name") || inputs.HasValue("namePrefix") || !slices.Contains(known, "name"):
 	case olds.HasValue("name"):
 		inputs["name"] = olds["name"]
 	default:
@@ -154,6 +154,8 @@ func (p pattern) value(reference string) string {
 		return p.ID
 	case "revision":
 		return strconv.Itoa(p.number)
+	case "logGroup":
+		return cmp.Or(p.input("name"), p.input("namePrefix")+hash(p.seed)[:26])
 	case "imageRepository": // the image's name without its tag
 		return regexp.MustCompile(":[^/]*$").ReplaceAllString(p.input("imageName"), "")
 	case "imageDigest":

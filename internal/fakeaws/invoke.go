@@ -16,6 +16,14 @@ var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]
 			"password": "password", "proxyEndpoint": fmt.Sprintf("https://%s.dkr.ecr.%s.amazonaws.com", in.ID, in.Region), "userName": "AWS",
 		}
 	},
+	"aws:iam/getRole:getRole": func(in Account, args resource.PropertyMap) map[string]any {
+		name, _ := args["name"].V.(string)
+		return map[string]any{
+			"arn": fmt.Sprintf("arn:aws:iam::%s:role/%s", in.ID, name), "assumeRolePolicy": "{}", "createDate": "2026-01-01T12:00:00Z",
+			"description": "", "id": name, "maxSessionDuration": 3600, "path": "/", "permissionsBoundary": "",
+			"roleLastUseds": []any{}, "tags": map[string]any{}, "uniqueId": "AROALOCAL",
+		}
+	},
 	"aws:index/getAvailabilityZones:getAvailabilityZones": func(in Account, _ resource.PropertyMap) map[string]any {
 		var names, ids []any
 		for i, letter := range []string{"a", "b", "c"} {

@@ -9,7 +9,7 @@ const Image = "docker:index/image:Image"
 // if only a part of the input does.
 //
 // Patterns refer to $id, $region, $account, any string input by its name, ${hexN} (N hex digits, other ones for each
-// resource), ${input after text} (the rest of an ARN), $revision (of a task definition), $imageRepository, $imageDigest.
+// resource), ${input after text} (the rest of an ARN), $revision (of a task definition), $logGroup, $imageRepository, $imageDigest.
 var types = map[string]Type{
 	"aws:apigatewayv2/api:Api": {
 		id:      "${hex10}",
@@ -32,9 +32,9 @@ var types = map[string]Type{
 	},
 	"aws:apigatewayv2/vpcLink:VpcLink": {id: "${hex6}", inputs: "name securityGroupIds! subnetIds!"},
 	"aws:cloudwatch/logGroup:LogGroup": {
-		id:      "$namePrefix${hex26}",
+		id:      "$logGroup",
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
-		inputs:  "namePrefix! retentionInDays",
+		inputs:  "name! namePrefix! retentionInDays",
 	},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
@@ -91,7 +91,7 @@ var types = map[string]Type{
 		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
 			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
 			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
-			"platformVersion propagateTags serviceRegistries taskDefinition waitForSteadyState",
+			"platformVersion propagateTags serviceRegistries taskDefinition",
 	},
 	"aws:ecs/taskDefinition:TaskDefinition": {
 		id:      "$family",
