@@ -19,6 +19,12 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 	if err != nil {
 		return nil, fmt.Errorf("creating API: %w", err)
 	}
+	// The API speaks HTTPS to the load balancer if there is a name to verify, else HTTP.
+	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
+	var tls apigatewayv2.IntegrationTlsConfigPtrInput
+	if args.ServerName != "" {
+		tls = apigatewayv2.IntegrationTlsConfigArgs{ServerNameToVerify: pulumi.String(args.ServerName)}
+	}
 	integration, err := apigatewayv2.NewIntegration(ctx, name, &apigatewayv2.IntegrationArgs{
 		ApiId:                api.ID(),
 		IntegrationType:      pulumi.String("HTTP_PROXY"),
@@ -26,6 +32,7 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 		IntegrationUri:       args.ListenerArn.ToStringOutput().ToStringPtrOutput(),
 		ConnectionType:       pulumi.String("VPC_LINK"),
 		ConnectionId:         args.VpcLinkID.ToStringOutput().ToStringPtrOutput(),
+		TlsConfig:            tls,
 		PayloadFormatVersion: pulumi.String("1.0"),
 		TimeoutMilliseconds:  pulumi.Int(args.IntegrationTimeout * 1000),
 	}, opts...)

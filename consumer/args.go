@@ -23,6 +23,7 @@ type Args struct {
 
 	VpcLinkID   pulumi.StringInput // from the producer
 	ListenerArn pulumi.StringInput // from the producer
+	ServerName  string             // from the producer: in the listener's certificate, which the API verifies; "" for HTTP
 	Services    []Service
 }
 

@@ -27,6 +27,7 @@ func valid() *Args {
 func everythingOn() *Args {
 	a := valid()
 	a.Region, a.Profile, a.LogRetentionDays, a.IntegrationTimeout = "eu-central-1", "work", 7, 10
+	a.ServerName = "services.example.com"
 	a.Throttle = Throttle{Burst: 50, Rate: 20}
 	a.CORS = CORS{AllowOrigins: []string{"https://www.example.com"}, AllowMethods: []string{"GET"}, AllowHeaders: []string{"authorization"}, MaxAge: 60}
 	a.Authorization, a.JWT = AuthorizationJWT, JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}

@@ -9,7 +9,7 @@ import (
 	"private-api/internal/securitygroup"
 )
 
-// ListenerPort is where the load balancer listens, reached by the VPC link alone.
+// ListenerPort is where the load balancer that the producer makes listens, reached by the VPC link alone.
 const ListenerPort = 80
 
 // idleTimeout is the seconds after which the load balancer closes an idle connection, AWS's default. A target must keep
@@ -20,9 +20,21 @@ const idleTimeout = 60
 // notFound answers what no service's rule matches. The workshop answers 200 there, which hides wrong paths.
 const notFound = `{"error":"no service has this path"}`
 
+// loadBalancer is what the VPC link and the services use of a load balancer: of the producer's own, or of one that exists.
 type loadBalancer struct {
-	group    *securitygroup.Group
-	listener *lb.Listener
+	group       *securitygroup.Group
+	listenerArn pulumi.StringOutput
+	port        int
+	serverName  string // in the certificate of the listener; "" for HTTP
+	letsLinkIn  bool   // by a rule of somebody else
+}
+
+// existing returns the load balancer for the producer of that name.
+func (b *Balancer) existing(name string) *loadBalancer {
+	return &loadBalancer{
+		group: securitygroup.Existing(name+"-alb", b.GroupID), listenerArn: pulumi.String(b.ListenerArn).ToStringOutput(),
+		port: b.Port, serverName: b.ServerName, letsLinkIn: !b.AllowLink,
+	}
 }
 
 func newLoadBalancer(ctx *pulumi.Context, name string, net *network, protect bool, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
@@ -59,5 +71,5 @@ func newLoadBalancer(ctx *pulumi.Context, name string, net *network, protect boo
 	if err != nil {
 		return nil, fmt.Errorf("creating listener: %w", err)
 	}
-	return &loadBalancer{group: group, listener: listener}, nil
+	return &loadBalancer{group: group, listenerArn: listener.Arn, port: ListenerPort}, nil
 }

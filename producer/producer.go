@@ -18,7 +18,9 @@ type Producer struct {
 	pulumi.ResourceState
 
 	VpcLinkID    pulumi.StringOutput    // the VPC link, once it can be used
+	LinkGroupID  pulumi.StringOutput    // the security group of the VPC link
 	ListenerArn  pulumi.StringOutput    // the listener that an integration names
+	ServerName   string                 // that the API has to verify in the listener's certificate; "" for HTTP
 	ClusterName  pulumi.StringOutput    // the ECS cluster
 	ServiceNames pulumi.StringMapOutput // per service: its name in ECS
 	ImageDigests pulumi.StringMapOutput // per service: the digest that serves; fails if ECS says that it does not
@@ -53,8 +55,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	link, err := newVpcLink(ctx, name, net, balancer, parent)
-	if err != nil {
+	if err := p.newVpcLink(ctx, name, net.VpcId, net.PrivateSubnetIds, balancer, parent); err != nil {
 		return nil, err
 	}
 	registry, err := newRegistry(ctx, args, parent)
@@ -69,7 +70,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 
-	p.VpcLinkID, p.ListenerArn, p.ClusterName = link.ID().ToStringOutput(), balancer.listener.Arn, cluster.Name
+	p.ClusterName = cluster.Name
 	names, digests := pulumi.StringMap{}, pulumi.StringMap{}
 	for _, s := range services {
 		names[s.Name], digests[s.Name] = s.ServiceName, s.ImageDigest

@@ -190,7 +190,7 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 		return nil, fmt.Errorf("creating target group: %w", err)
 	}
 	rule, err := lb.NewListenerRule(ctx, d.logical, &lb.ListenerRuleArgs{
-		ListenerArn: in.balancer.listener.Arn,
+		ListenerArn: in.balancer.listenerArn,
 		Priority:    pulumi.Int(d.Priority),
 		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
 			PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.ToStringArray([]string{d.pathPattern()})},

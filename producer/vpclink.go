@@ -11,21 +11,28 @@ import (
 
 // newVpcLink makes the door of the producer. AWS cannot change a link, and cannot delete one that an integration uses:
 // a replacement is made first, the integration moves, then the old link goes.
-func newVpcLink(ctx *pulumi.Context, name string, net *network, balancer *loadBalancer, opts ...pulumi.ResourceOption) (*apigatewayv2.VpcLink, error) {
-	group, err := securitygroup.New(ctx, name+"-link", "VPC link of the HTTP API, reaches the load balancer", net.VpcId, opts...)
+func (p *Producer) newVpcLink(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, subnetIDs pulumi.StringArrayInput, balancer *loadBalancer, opts ...pulumi.ResourceOption) error {
+	group, err := securitygroup.New(ctx, name+"-link", "VPC link of the HTTP API, reaches the load balancer", vpcID, opts...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	rules, err := securitygroup.Allow(ctx, group, balancer.group, ListenerPort, opts...)
+	var rules []pulumi.Resource
+	if balancer.letsLinkIn {
+		rule, err2 := securitygroup.AllowOut(ctx, group, balancer.group, balancer.port, opts...)
+		rules, err = []pulumi.Resource{rule}, err2
+	} else {
+		rules, err = securitygroup.Allow(ctx, group, balancer.group, balancer.port, opts...)
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	link, err := apigatewayv2.NewVpcLink(ctx, name, &apigatewayv2.VpcLinkArgs{
-		SubnetIds:        net.PrivateSubnetIds,
+		SubnetIds:        subnetIDs,
 		SecurityGroupIds: pulumi.StringArray{group.ID()},
 	}, append(opts, pulumi.DependsOn(rules))...)
 	if err != nil {
-		return nil, fmt.Errorf("creating VPC link: %w", err)
+		return fmt.Errorf("creating VPC link: %w", err)
 	}
-	return link, nil
+	p.VpcLinkID, p.LinkGroupID, p.ListenerArn, p.ServerName = link.ID().ToStringOutput(), group.ID(), balancer.listenerArn, balancer.serverName
+	return nil
 }

@@ -33,6 +33,12 @@ var vpcLinkZones = map[string][]string{
 	"us-gov-west-1":  {"usgw1-az1", "usgw1-az2", "usgw1-az3"},
 }
 
+// hasVpcLinks tells whether a zone has VPC links. Of a region that AWS's published list does not have, it takes every zone.
+func hasVpcLinks(region, zoneID string) bool {
+	ids, known := vpcLinkZones[region]
+	return !known || slices.Contains(ids, zoneID)
+}
+
 // Zone is an availability zone: the name it has in this account and its id.
 type Zone struct{ Name, ID string }
 
@@ -40,9 +46,9 @@ type Zone struct{ Name, ID string }
 // has VPC links: a named zone that is not available or has none is a problem, and so are too few. A region that AWS's
 // published list does not have gets its zones unfiltered, and known is false.
 func ChooseZones(region string, available []Zone, named []string, count int) (names []string, known bool, problems setting.Problems) {
-	ids, known := vpcLinkZones[region]
+	_, known = vpcLinkZones[region]
 	for _, z := range available {
-		if !known || slices.Contains(ids, z.ID) {
+		if hasVpcLinks(region, z.ID) {
 			names = append(names, z.Name)
 		}
 	}

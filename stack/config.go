@@ -27,6 +27,10 @@ type configuration struct {
 	production            bool
 	allowUnauthenticated  bool
 	tags                  map[string]string
+	listener              producer.Listener
+
+	// set has the values that somebody has set, by key: not those that are the default.
+	set map[string]any
 
 	producer *producer.Args
 	consumer *consumer.Args
@@ -44,6 +48,7 @@ func newConfiguration(services []producer.Service, root string) *configuration {
 func (c *configuration) Declare(s *setting.Set) {
 	c.producer.Declare(s)
 	c.consumer.Declare(s)
+	c.listener.Declare(s)
 	setting.Var(s, &c.availabilityZones, "availabilityZones", nil, "Names of two zones or more; empty takes the first ones that have VPC links", setting.Fixed)
 	setting.Var(s, &c.availabilityZoneCount, "availabilityZoneCount", 2, "How many zones to take if availabilityZones is empty", setting.Fixed,
 		setting.Between(2, 6, "zones"))
@@ -64,7 +69,7 @@ var accountID = regexp.MustCompile(`^\d{12}$`)
 // that no message can print its value.
 func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problems {
 	var secret []string
-	problems := setting.Read(c, func(key string) (any, bool) {
+	lookup := func(key string) (any, bool) {
 		namespace, name, found := strings.Cut(key, ":")
 		if !found {
 			namespace, name = ctx.Project(), key
@@ -75,14 +80,26 @@ func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problem
 		}
 		value, err := config.New(ctx, namespace).Try(name)
 		return setting.Raw(value), err == nil
-	})
+	}
+	problems := setting.Read(c, lookup)
+	c.set = map[string]any{}
+	for _, d := range declarations() {
+		if value, configured := lookup(d.Key); configured && (slices.Contains(withoutDefault, d.Key) || value != d.Raw()) {
+			c.set[d.Key] = value
+		}
+	}
+	c.adapt()
 	problems = append(problems, c.validate()...)
 	problems = slices.DeleteFunc(problems, func(p *setting.Problem) bool { return slices.Contains(secret, topLevel(p.Key)) })
-	for _, key := range secret {
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(secret))) {
 		problems.Say(key, "holds a secret, which would be in the state in plain text; keep it in Secrets Manager or Parameter Store, and name its ARN in services.<name>.secrets, with pulumi config set --plaintext")
 	}
 	return append(problems, unknownKeys(ctx.Project(), keys)...)
 }
+
+// withoutDefault are the settings whose default follows from others. Pulumi.yaml does not have them: the CLI hands over its
+// defaults as if somebody had set them.
+var withoutDefault = []string{"bastion"}
 
 // topLevel is the key that the configuration has for a setting or a part of one: services for services.book.cpu.
 func topLevel(key string) string {
@@ -170,7 +187,12 @@ func (c *configuration) zoneCount() int {
 
 // validate returns what is wrong with the values that were read.
 func (c *configuration) validate() setting.Problems {
-	problems := append(c.producer.Validate(producerName, c.zoneCount()), c.consumer.Validate()...)
+	problems := append(c.listener.Validate(c.producer.Region), c.consumer.Validate()...)
+	if c.adopts() {
+		problems = append(problems, c.validateAdopted()...)
+	} else {
+		problems = append(problems, c.producer.Validate(producerName, c.zoneCount())...)
+	}
 	if zones := slices.Compact(slices.Sorted(slices.Values(c.availabilityZones))); len(zones) != len(c.availabilityZones) || len(zones) == 1 {
 		problems.Add("availabilityZones", c.availabilityZones, "two or more different zones, or none to take those that have VPC links")
 	}
@@ -179,7 +201,7 @@ func (c *configuration) validate() setting.Problems {
 	}
 	left, err1 := netip.ParsePrefix(c.producer.VpcCidr)
 	right, err2 := netip.ParsePrefix(c.consumer.Bastion.VpcCidr)
-	if c.consumer.Bastion.Enabled && err1 == nil && err2 == nil && left.Overlaps(right) {
+	if c.consumer.Bastion.Enabled && !c.adopts() && err1 == nil && err2 == nil && left.Overlaps(right) {
 		problems.Add("consumerVpcCidr", c.consumer.Bastion.VpcCidr, "a range that does not overlap producerVpcCidr (%s)", c.producer.VpcCidr)
 	}
 	return append(problems, c.validateTags()...)

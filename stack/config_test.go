@@ -136,7 +136,8 @@ func TestSettings(t *testing.T) {
 	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
 	tested := map[string]bool{
 		"aws:region": true, "availabilityZoneCount": true, // TestZones
-		"allowUnauthenticated": true, // below, as production needs it
+		"allowUnauthenticated": true,                                                                                  // below, as production needs it
+		"listener.arn":         true, "listener.serverName": true, "listener.paths": true, "listener.allowLink": true, // TestListenerSettings
 	}
 	for _, test := range []struct {
 		key, value     string

@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"private-api/consumer"
+	"private-api/internal/setting"
 	"private-api/producer"
 )
 
@@ -66,7 +67,7 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	// The engine's own errors, one for each image, would come between those of resources that they interrupt.
-	if program.DockerEngine != nil && c.producer.Builds() {
+	if program.DockerEngine != nil && !c.adopts() && c.producer.Builds() {
 		if err := program.DockerEngine(config.Get(ctx, "docker:host")); err != nil {
 			return fmt.Errorf("the images cannot be built, and nothing was changed: %w", err)
 		}
@@ -87,17 +88,27 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err := c.warn(ctx); err != nil {
 		return err
 	}
-	zones, err := c.zones(ctx, provider)
+	problems, err := c.zones(ctx, provider)
 	if err != nil {
 		return err
 	}
-	c.producer.AvailabilityZones = zones
-	private, err := producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
+	balancer, more, err := c.findBalancer(ctx, provider)
 	if err != nil {
 		return err
 	}
-	c.consumer.Bastion.AvailabilityZones = zones[:2]
-	c.consumer.VpcLinkID, c.consumer.ListenerArn = private.VpcLinkID, private.ListenerArn
+	if err := refused(ctx, append(problems, more...)); err != nil {
+		return err
+	}
+	var private *producer.Producer
+	if balancer != nil {
+		private, err = producer.Adopt(ctx, producerName, balancer, pulumi.Providers(provider))
+	} else {
+		private, err = producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
+	}
+	if err != nil {
+		return err
+	}
+	c.consumer.VpcLinkID, c.consumer.ListenerArn, c.consumer.ServerName = private.VpcLinkID, private.ListenerArn, private.ServerName
 	public, err := consumer.New(ctx, consumerName, c.consumer, pulumi.Providers(provider))
 	if err != nil {
 		return err
@@ -105,10 +116,14 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 
 	ctx.Export("apiEndpoint", public.APIEndpoint)
 	ctx.Export("serviceUrls", public.ServiceURLs)
-	ctx.Export("clusterName", private.ClusterName)
-	ctx.Export("serviceNames", private.ServiceNames)
-	// Also the check that these images run: an error in it fails the update only while the value is exported.
-	ctx.Export("imageDigests", private.ImageDigests)
+	if balancer == nil {
+		ctx.Export("clusterName", private.ClusterName)
+		ctx.Export("serviceNames", private.ServiceNames)
+		// Also the check that these images run: an error in it fails the update only while the value is exported.
+		ctx.Export("imageDigests", private.ImageDigests)
+	} else {
+		ctx.Export("linkSecurityGroupId", private.LinkGroupID)
+	}
 	if c.consumer.Bastion.Enabled {
 		ctx.Export("bastionId", public.BastionID)
 		ctx.Export("bastionConnect", public.BastionConnect)
@@ -148,8 +163,12 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 	return nil
 }
 
-// zones returns the zones of the configuration, or the first ones, which all have VPC links.
-func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) ([]string, error) {
+// zones chooses the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have
+// VPC links. It returns what is wrong with them.
+func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (setting.Problems, error) {
+	if c.adopts() && !c.consumer.Bastion.Enabled {
+		return nil, nil
+	}
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		State: pulumi.StringRef("available"),
 		// Without Local Zones and Wavelength Zones, which an account opts in to.
@@ -163,14 +182,15 @@ func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) ([]st
 		available = append(available, producer.Zone{Name: name, ID: found.ZoneIds[i]})
 	}
 	names, known, problems := producer.ChooseZones(c.producer.Region, available, c.availabilityZones, c.availabilityZoneCount)
-	if err := refused(ctx, problems); err != nil {
-		return nil, err
+	if len(problems) > 0 {
+		return problems, nil
 	}
+	c.producer.AvailabilityZones, c.consumer.Bastion.AvailabilityZones = names, names[:2]
 	if !known && len(c.availabilityZones) == 0 {
 		warning := fmt.Sprintf("AWS's list of zones with VPC links does not have region %s: using %s; if the VPC link fails, set availabilityZones", c.producer.Region, strings.Join(names, ", "))
-		return names, ctx.Log.Warn(warning, nil)
+		return nil, ctx.Log.Warn(warning, nil)
 	}
-	return names, nil
+	return nil, nil
 }
 
 // defaultTags are on everything that the provider makes.

@@ -22,7 +22,12 @@ import (
 type Account struct {
 	ID     string // twelve digits
 	Region string // such as us-west-2
+	// Existing is what the account holds besides what the program makes; nil: nothing.
+	Existing *Existing
 }
+
+// Existing has what AWS says of each thing that it is asked for, by id or ARN.
+type Existing map[string]map[string]any
 
 // Default is AWS's own example account, in the program's default region.
 var Default = Account{ID: "123456789012", Region: "us-west-2"}

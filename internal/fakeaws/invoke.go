@@ -10,6 +10,7 @@ import (
 
 // lookups says what AWS answers to each lookup of the program. What was asked is in the answer too.
 var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]any{
+	"aws:ec2/getSubnet:getSubnet": existing("id"),
 	"aws:ecr/getAuthorizationToken:getAuthorizationToken": func(in Account, _ resource.PropertyMap) map[string]any {
 		return map[string]any{
 			"authorizationToken": "QVdTOnBhc3N3b3Jk", "expiresAt": "2026-01-01T12:00:00Z", "id": in.Region,
@@ -35,6 +36,8 @@ var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]
 	"aws:index/getCallerIdentity:getCallerIdentity": func(in Account, _ resource.PropertyMap) map[string]any {
 		return map[string]any{"accountId": in.ID, "arn": fmt.Sprintf("arn:aws:iam::%s:user/local", in.ID), "id": in.ID, "userId": "AIDALOCAL"}
 	},
+	"aws:lb/getListener:getListener":         existing("arn"),
+	"aws:lb/getLoadBalancer:getLoadBalancer": existing("arn"),
 	"aws:ssm/getParameter:getParameter": func(in Account, args resource.PropertyMap) map[string]any {
 		name, _ := args["name"].V.(string)
 		const value = "ami-00000000000000001" // the public parameters that the program reads hold images
@@ -45,13 +48,27 @@ var lookups = map[string]func(in Account, args resource.PropertyMap) map[string]
 	},
 }
 
-// Invoke answers a lookup.
+// existing answers a lookup of a thing that the program did not make, which the argument key names.
+func existing(key resource.PropertyKey) func(Account, resource.PropertyMap) map[string]any {
+	return func(in Account, args resource.PropertyMap) map[string]any {
+		if name, _ := args[key].V.(string); in.Existing != nil {
+			return (*in.Existing)[name]
+		}
+		return nil
+	}
+}
+
+// Invoke answers a lookup. To ask for what is not there is an error.
 func (in Account) Invoke(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
 	answer, ok := lookups[token]
 	if !ok {
 		return nil, fmt.Errorf("the stand-in for AWS has no lookup %s; add it to internal/fakeaws/invoke.go", token)
 	}
-	result := resource.NewPropertyMapFromMap(answer(in, args))
+	found := answer(in, args)
+	if found == nil {
+		return nil, fmt.Errorf("the stand-in for AWS has nothing that %s finds by %v", token, args.Mappable())
+	}
+	result := resource.NewPropertyMapFromMap(found)
 	maps.Copy(result, args)
 	return result, nil
 }

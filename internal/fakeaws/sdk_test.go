@@ -85,22 +85,28 @@ func outputs(of any) map[string]reflect.Type {
 	return all
 }
 
-// runs are configurations that together use every input of every type.
+// runs are configurations that together use every input of every type, with adopted.
 var runs = []map[string]string{
 	{"egress": "nat", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
 	{"egress": "endpoints", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`},
 }
 
+// adopted is one more, in an account that has a load balancer.
+var adopted = map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `","serverName":"shop.example.com","paths":{"orders":"/orders"}}`}
+
 // record runs the program with each configuration.
 func record(t *testing.T, replace func(r *testkit.Resource, outputs resource.PropertyMap)) []*testkit.Recorder {
 	t.Helper()
 	var all []*testkit.Recorder
-	for _, settings := range runs {
+	account := fakeaws.Default
+	account.Existing = testkit.Existing()
+	(*account.Existing)[testkit.ListenerArn]["protocol"] = "HTTPS"
+	for _, settings := range append(slices.Clone(runs), adopted) {
 		config := map[string]string{}
 		for key, value := range settings {
 			config["private-api:"+key] = value
 		}
-		r := &testkit.Recorder{Replace: replace}
+		r := &testkit.Recorder{Replace: replace, Account: account}
 		if err := r.Run(stack.Program{Root: testkit.Apps(t, "alpha", "beta"), Services: []producer.Service{
 			{Name: "alpha", Path: "/alpha", Priority: 10, AllowFrom: []string{"beta"}}, {Name: "beta", Path: "/beta", Priority: 20},
 		}}.Deploy, config); err != nil {
@@ -182,6 +188,20 @@ func TestOutputsAreThoseOfTheSDK(t *testing.T) {
 		for _, name := range typeOf(t, token).Outputs() {
 			if outputs(made)[name] == nil {
 				t.Errorf("%s: the SDK has no output %s", token, name)
+			}
+		}
+	}
+	for name, thing := range *testkit.Existing() {
+		var result any = ec2.LookupSubnetResult{}
+		switch name {
+		case testkit.ListenerArn:
+			result = lb.LookupListenerResult{}
+		case testkit.BalancerArn:
+			result = lb.LookupLoadBalancerResult{}
+		}
+		for output := range thing {
+			if outputs(result)[output] == nil {
+				t.Errorf("%s: the SDK has no output %s", name, output)
 			}
 		}
 	}

@@ -13,8 +13,16 @@ import (
 
 // Group is a security group and the logical name that its rules are named after.
 type Group struct {
-	*ec2.SecurityGroup
 	Name string
+	id   pulumi.StringOutput
+}
+
+// ID is its id in AWS.
+func (g *Group) ID() pulumi.StringOutput { return g.id }
+
+// Existing is a group that is there already. Nothing of it is changed but by the rules that are made for it.
+func Existing(name, id string) *Group {
+	return &Group{Name: name, id: pulumi.String(id).ToStringOutput()}
 }
 
 // New makes a group without rules. AWS never lets a description change, so a new one replaces the group.
@@ -27,7 +35,7 @@ func New(ctx *pulumi.Context, name, description string, vpcID pulumi.StringInput
 	if err != nil {
 		return nil, fmt.Errorf("creating security group %s: %w", name, err)
 	}
-	return &Group{SecurityGroup: g, Name: name}, nil
+	return &Group{Name: name, id: g.ID().ToStringOutput()}, nil
 }
 
 // EmptyDefault takes all rules from the default security group of a VPC, so that what names no group reaches nothing.
@@ -42,22 +50,27 @@ func EmptyDefault(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, op
 // Allow opens one TCP port from one group to another: an egress rule on from and an ingress rule on to. Both are
 // returned, for what must not start before.
 func Allow(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
-	name := from.Name + "-to-" + to.Name
-	// Another port is another rule: the old one goes last, when nothing uses it any more.
-	opts = append(opts, pulumi.ReplaceOnChanges([]string{"fromPort", "toPort"}))
-	out, err := allowOut(ctx, from, name, port, &vpc.SecurityGroupEgressRuleArgs{
-		ReferencedSecurityGroupId: to.ID(),
-		Description:               pulumi.String("to " + to.Name),
-	}, opts...)
+	out, err := AllowOut(ctx, from, to, port, opts...)
 	if err != nil {
 		return nil, err
 	}
-	in, err := allowIn(ctx, to, name, port, &vpc.SecurityGroupIngressRuleArgs{
+	in, err := allowIn(ctx, to, from.Name+"-to-"+to.Name, port, &vpc.SecurityGroupIngressRuleArgs{
 		ReferencedSecurityGroupId: from.ID(),
 		Description:               pulumi.String("from " + from.Name),
-	}, opts...)
+	}, append(opts, otherPort)...)
 	return []pulumi.Resource{out, in}, err
 }
+
+// AllowOut makes the egress rule of Allow alone, where somebody else makes the other one.
+func AllowOut(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	return allowOut(ctx, from, from.Name+"-to-"+to.Name, port, &vpc.SecurityGroupEgressRuleArgs{
+		ReferencedSecurityGroupId: to.ID(),
+		Description:               pulumi.String("to " + to.Name),
+	}, append(opts, otherPort)...)
+}
+
+// otherPort makes another port another rule: the old one goes last, when nothing uses it any more.
+var otherPort = pulumi.ReplaceOnChanges([]string{"fromPort", "toPort"})
 
 // AllowHTTPS opens port 443 from a group to everywhere: for what must reach the public endpoints of AWS.
 func AllowHTTPS(ctx *pulumi.Context, from *Group, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {

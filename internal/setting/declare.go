@@ -38,6 +38,21 @@ type Declaration struct {
 // Raw is a top-level value as Pulumi hands it over: plain text, or JSON for everything but a text.
 type Raw string
 
+// Raw returns the default as Pulumi hands it over.
+func (d *Declaration) Raw() Raw {
+	if text, ok := d.Default.(string); ok {
+		return Raw(text)
+	}
+	switch text, _ := json.Marshal(d.Default); { // plain data
+	case d.Type == "array" && d.unset():
+		return "[]"
+	case d.Type == "object" && d.unset():
+		return "{}"
+	default:
+		return Raw(text)
+	}
+}
+
 // Allowed is a check of one setting. Refused returns the value to complain about, which may be a part of the whole, and
 // whether there is one.
 type Allowed[T any] struct {

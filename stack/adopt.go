@@ -1,0 +1,46 @@
+package stack
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"private-api/consumer"
+	"private-api/internal/setting"
+	"private-api/producer"
+)
+
+// adopts tells whether the services are there already, behind a load balancer that exists.
+func (c *configuration) adopts() bool { return len(c.listener.Paths) > 0 }
+
+// adapt fits the rest to what is adopted: the API offers its paths, and a bastion is made if somebody has set it.
+func (c *configuration) adapt() {
+	if !c.adopts() {
+		return
+	}
+	c.consumer.Services = nil
+	for _, name := range c.listener.Names() {
+		c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: name, Path: c.listener.Paths[name]})
+	}
+	if _, set := c.set["bastion"]; !set {
+		c.consumer.Bastion.Enabled = false
+	}
+}
+
+// validateAdopted refuses what is meant for services and a VPC that are not made. Settings that stack files have for every
+// stack, such as cpu and egress, have no effect.
+func (c *configuration) validateAdopted() (problems setting.Problems) {
+	for _, key := range []string{"services", "producerVpcCidr"} {
+		if value, set := c.set[key]; set {
+			problems.Add(key, value, "nothing with listener.paths, as the services and their VPC are there already")
+		}
+	}
+	return problems
+}
+
+// findBalancer looks up the load balancer that is adopted, and returns what is wrong with it; nil if none is.
+func (c *configuration) findBalancer(ctx *pulumi.Context, provider *aws.Provider) (*producer.Balancer, setting.Problems, error) {
+	if !c.adopts() {
+		return nil, nil, nil
+	}
+	return c.listener.Find(ctx, c.producer.Region, pulumi.Provider(provider))
+}
