@@ -92,7 +92,7 @@ func (a *account) stackIn(t *testing.T, root, backend, name string, services []p
 		env = map[string]string{}
 	}
 	env["PULUMI_BACKEND_URL"], env["PULUMI_CONFIG_PASSPHRASE"], env["PULUMI_SKIP_UPDATE_CHECK"] = "file://"+backend, "test", "true"
-	s, err := auto.UpsertStackInlineSource(context.Background(), name, project, program(stack.Program{Services: services, Root: root}, a.attempts), auto.WorkDir(root), auto.EnvVars(env))
+	s, err := auto.UpsertStackInlineSource(context.Background(), name, project, program(stack.Program{Services: services, Root: root, Endpoint: a.env["AWS_ENDPOINT_URL"]}, a.attempts), auto.WorkDir(root), auto.EnvVars(env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (a *account) stackIn(t *testing.T, root, backend, name string, services []p
 
 // serve makes the stack run other services from now on; nil: the program's own.
 func (d *deployment) serve(services []producer.Service) {
-	d.Workspace().SetProgram(program(stack.Program{Services: services, Root: d.root}, d.account.attempts))
+	d.Workspace().SetProgram(program(stack.Program{Services: services, Root: d.root, Endpoint: d.account.env["AWS_ENDPOINT_URL"]}, d.account.attempts))
 }
 
 // copyTree copies a file or folder.

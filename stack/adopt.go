@@ -12,16 +12,16 @@ import (
 // adopts tells whether the services are there already, behind a load balancer that exists.
 func (c *configuration) adopts() bool { return len(c.listener.Paths) > 0 }
 
-// adapt fits the rest to what is adopted: the API offers its paths, and a bastion is made if somebody has set it.
+// adapt fits the rest to what is there already: the API offers the paths that are adopted, and a bastion, which brings a VPC,
+// is made if somebody has set it.
 func (c *configuration) adapt() {
-	if !c.adopts() {
-		return
+	if c.adopts() {
+		c.consumer.Services = nil
+		for _, name := range c.listener.Names() {
+			c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: name, Path: c.listener.Paths[name]})
+		}
 	}
-	c.consumer.Services = nil
-	for _, name := range c.listener.Names() {
-		c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: name, Path: c.listener.Paths[name]})
-	}
-	if _, set := c.set["bastion"]; !set {
+	if _, set := c.set["bastion"]; !set && (c.adopts() || c.inNetwork()) {
 		c.consumer.Bastion.Enabled = false
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -96,7 +97,11 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := refused(ctx, append(problems, more...)); err != nil {
+	inNetwork, err := c.findNetwork(ctx, provider)
+	if err != nil {
+		return err
+	}
+	if err := refused(ctx, slices.Concat(problems, more, inNetwork)); err != nil {
 		return err
 	}
 	var private *producer.Producer
@@ -166,7 +171,7 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 // zones chooses the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have
 // VPC links. It returns what is wrong with them.
 func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (setting.Problems, error) {
-	if c.adopts() && !c.consumer.Bastion.Enabled {
+	if (c.adopts() || c.inNetwork()) && !c.consumer.Bastion.Enabled {
 		return nil, nil
 	}
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
