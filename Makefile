@@ -10,10 +10,10 @@ export STACK SERVICE YES TOKEN
 
 modules := . apps
 tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
-shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/lib.sh .ci/run consumer/signed-curl)
+shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/comment scripts/lib.sh .ci/run consumer/signed-curl)
 
 .DEFAULT_GOAL := help
-.PHONY: help local run up preview smoke outputs connect destroy test lint fmt generate images e2e e2e-all faults bench
+.PHONY: help local run up preview smoke outputs connect destroy test lint vulncheck fmt generate images e2e e2e-all faults bench
 
 help: ## List the commands
 	@echo "usage: make COMMAND [STACK=$$STACK] [SERVICE=$$SERVICE] [ARGS=...]"
@@ -68,6 +68,10 @@ lint: ## Check formatting, code, workflows and, if shellcheck is installed, scri
 	$(tool) actionlint $(wildcard .github/workflows/*.yml)
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck -x $(shells); else echo '== shellcheck is not installed, so the scripts were not checked'; fi
 
+# With the Go version that builds the images, as vulnerabilities of the standard library count too.
+vulncheck: ## Look for known vulnerabilities in the services; needs the internet
+	cd apps && GOTOOLCHAIN=go$$(sed -n 's/^FROM .*golang:\([0-9.]*\).*/\1/p' Dockerfile) $(tool) govulncheck ./...
+
 fmt: ## Format the code
 	gofmt -w *.go */
 
@@ -84,8 +88,8 @@ e2e-all: ## The same, with everything that does not fit in half an hour
 faults: ## Test every fault instead of the sample in e2e: an hour
 	E2E_FAULTS=all scripts/e2e go test -count=1 -parallel 4 -timeout 120m -v -run '^TestFaults$$' $(ARGS) ./e2e
 
-bench: ## Measure the figures in docs/testing.md: services under load, stacks of many services
+bench: ## Measure the figures in docs/testing.md: services under load, stacks of many services, the first up
 	@scripts/e2e
 	go run -C apps ./internal/bench
 	go test -C apps -run '^$$' -bench . ./...
-	E2E_BENCH=1 scripts/e2e go test -count=1 -timeout 120m -run '^TestManyServices$$' -v ./e2e
+	E2E_BENCH=1 scripts/e2e go test -count=1 -timeout 120m -run '^(TestManyServices|TestFirstUp)$$' -v ./e2e

@@ -61,6 +61,7 @@ const (
 type Bastion struct {
 	Enabled           bool
 	VpcCidr           string
+	AMI               string // "" for the newest Amazon Linux 2023 when the bastion is made
 	SSH               SSH
 	AvailabilityZones []string // names of two zones
 }
@@ -113,14 +114,16 @@ func (a *Args) Declare(s *setting.Set) {
 	})
 	setting.Var(s, &a.Authorization, "authorization", AuthorizationNone,
 		"Who may call the API: anyone, who signs requests with IAM credentials, or who sends a bearer token",
-		"in place, at once: callers need credentials from then on; `iam` also replaces the bastion", setting.OneOf(AuthorizationNone, AuthorizationIAM, AuthorizationJWT))
+		"at once: callers need what the new value asks for; `iam` also replaces the bastion", setting.OneOf(AuthorizationNone, AuthorizationIAM, AuthorizationJWT))
 	setting.Object(s, "jwt", "The tokens that authorization jwt accepts", func(s *setting.Set) {
 		setting.Var(s, &a.JWT.Issuer, "issuer", "", "URL of the token's issuer", setting.InPlace, setting.Must("the https URL of the token's issuer", isHTTPS))
 		setting.Var(s, &a.JWT.Audiences, "audiences", nil, "What the token must be for, one of them", setting.InPlace)
 	})
-	setting.Var(s, &a.Bastion.Enabled, "bastion", true, "Make the bastion and the VPC around it", "makes or removes it and its VPC")
+	setting.Var(s, &a.Bastion.Enabled, "bastion", true, "Make the bastion and the VPC around it", "in place: makes or removes it and its VPC")
 	setting.Var(s, &a.Bastion.VpcCidr, "consumerVpcCidr", "10.1.0.0/16", "IPv4 range of the bastion's VPC, /16 to /23, apart from producerVpcCidr",
 		"two ups: bastion false, then the new range; interrupts the bastion alone")
+	setting.Var(s, &a.Bastion.AMI, "bastionAmi", "", "Amazon Linux 2023 AMI of the bastion, for x86_64; if not set, the newest one when the bastion is made, and then always that one",
+		"replaces the bastion", setting.Must("the id of an AMI, such as ami-0123456789abcdef0", amiID.MatchString))
 	setting.Object(s, "ssh", "Opens SSH to the bastion; needs both fields. Without it, Session Manager is the only way in", func(s *setting.Set) {
 		setting.Var(s, &a.Bastion.SSH.KeyName, "keyName", "", "Name of an EC2 key pair", "replaces the bastion")
 		setting.Var(s, &a.Bastion.SSH.Cidrs, "cidrs", nil, "IPv4 ranges that may open SSH", setting.InPlace,
@@ -128,7 +131,11 @@ func (a *Args) Declare(s *setting.Set) {
 	})
 }
 
-var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+var (
+	serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	// amiID has 17 digits, or 8 if it is old: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
+	amiID = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
+)
 
 func isHTTPS(text string) bool {
 	u, err := url.Parse(text)
@@ -158,6 +165,9 @@ func (a *Args) Validate() setting.Problems {
 		if len(a.JWT.Audiences) > 0 {
 			p.Add("jwt.audiences", a.JWT.Audiences, "nothing while authorization is %q", a.Authorization)
 		}
+	}
+	if !a.Bastion.Enabled && a.Bastion.AMI != "" {
+		p.Add("bastion", false, "true, as bastionAmi is set")
 	}
 	ssh := a.Bastion.SSH
 	switch {

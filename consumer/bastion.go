@@ -46,12 +46,17 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.
 	if err != nil {
 		return nil, err
 	}
-	ami, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: amiParameter}, parent)
-	if err != nil {
-		return nil, fmt.Errorf("reading the id of the newest Amazon Linux: %w", err)
+	ami, unchanged := args.Bastion.AMI, []string(nil)
+	if ami == "" {
+		newest, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: amiParameter}, parent)
+		if err != nil {
+			return nil, fmt.Errorf("reading the id of the newest Amazon Linux: %w", err)
+		}
+		// The parameter moves every few weeks; that is no reason to replace a running bastion.
+		ami, unchanged = newest.InsecureValue, []string{"ami"}
 	}
 	instance := &ec2.InstanceArgs{
-		Ami:                 pulumi.String(ami.InsecureValue),
+		Ami:                 pulumi.String(ami),
 		InstanceType:        pulumi.String(instanceType),
 		SubnetId:            network.PublicSubnetIds.Index(pulumi.Int(0)),
 		VpcSecurityGroupIds: pulumi.StringArray{group.ID()},
@@ -76,8 +81,7 @@ func newBastion(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.
 	bastion, err := ec2.NewInstance(ctx, name+"-bastion", instance, parent,
 		// Without its route, rules and role the first boot could neither install nor register.
 		pulumi.DependsOn(append(rules, network, managed)),
-		// The parameter moves every few weeks; that is no reason to replace a running bastion.
-		pulumi.IgnoreChanges([]string{"ami"}),
+		pulumi.IgnoreChanges(unchanged),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("creating bastion: %w", err)

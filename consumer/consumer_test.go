@@ -196,8 +196,18 @@ func TestDependenciesThatAWSNeeds(t *testing.T) {
 			t.Errorf("the bastion does not depend on %s; without: %s", need, without)
 		}
 	}
-	if !slices.Equal(bastion.IgnoreChanges, []string{"ami"}) {
-		t.Errorf("the bastion ignores changes of %v", bastion.IgnoreChanges)
+}
+
+// A newer Amazon Linux is no reason to replace a bastion, but one that the user names is.
+func TestBastionImage(t *testing.T) {
+	for ami, ignored := range map[string][]string{"": {"ami"}, "ami-0123456789abcdef0": nil} {
+		a := valid()
+		a.Bastion.AMI = ami
+		r := deploy(t, a)
+		bastion := r.Get(t, "ec2.Instance front-bastion")
+		if ami != "" && bastion.Input("ami") != ami || !slices.Equal(bastion.IgnoreChanges, ignored) {
+			t.Errorf("bastionAmi %q: the bastion has %v and ignores changes of %v", ami, bastion.Input("ami"), bastion.IgnoreChanges)
+		}
 	}
 }
 
@@ -283,6 +293,11 @@ func TestRefusals(t *testing.T) {
 		{"SSH range twice", func(a *Args) { a.Bastion.SSH = SSH{"me", []string{"11.0.0.0/8", "11.0.0.0/8"}} }, `ssh.cidrs: "11.0.0.0/8" is not allowed`},
 		{"SSH key alone", func(a *Args) { a.Bastion.SSH = SSH{KeyName: "me"} }, "ssh.cidrs: is missing: the ranges that may open SSH"},
 		{"SSH range alone", func(a *Args) { a.Bastion.SSH = SSH{Cidrs: []string{"203.0.113.0/24"}} }, "ssh.keyName: is missing: the name of an EC2 key pair"},
+		{"AMI", func(a *Args) { a.Bastion.AMI = "ami-0123456789abcdef0" }, ""},
+		{"old AMI", func(a *Args) { a.Bastion.AMI = "ami-12345678" }, ""},
+		{"parameter as an AMI", func(a *Args) { a.Bastion.AMI = amiParameter }, `bastionAmi: "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64" is not allowed: the id of an AMI`},
+		{"AMI that was cut short", func(a *Args) { a.Bastion.AMI = "ami-0123456789abcdef" }, `bastionAmi: "ami-0123456789abcdef" is not allowed`},
+		{"AMI without bastion", func(a *Args) { a.Bastion = Bastion{AMI: "ami-0123456789abcdef0"} }, "bastion: false is not allowed: true, as bastionAmi is set"},
 		{"SSH without bastion", func(a *Args) { a.Bastion = Bastion{SSH: SSH{KeyName: "me"}} }, "bastion: false is not allowed: true, as ssh.keyName"},
 	} {
 		a := valid()

@@ -133,8 +133,22 @@ var steps = []step{
 		"create docker:index/image producer-book", "update iam/rolePolicy producer-book-execution",
 		"replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
 	}, order: record.redeployed},
-	{name: "endpoints", set: settings{"egress": "endpoints"}, want: egress("create", "delete"), order: func(r record) {
+	{name: "NAT per zone", set: settings{"egress": "nat-per-zone"}, want: []string{
+		"create ec2/{eip,natGateway} producer-2", "update ec2/route producer-private-2",
+	}, order: func(r record) {
+		for _, c := range r.some("ec2", "ReplaceRoute") {
+			r.before(c, "InvalidNatGatewayID.NotFound", r.some("ec2", "CreateNatGateway")...)
+		}
+	}},
+	{name: "one NAT", want: []string{
+		"delete ec2/{eip,natGateway} producer-2", "update ec2/route producer-private-2",
+	}, order: func(r record) {
 		for _, c := range r.some("ec2", "DeleteNatGateway") {
+			r.before(c, noWay, r.some("ec2", "ReplaceRoute")...)
+		}
+	}},
+	{name: "endpoints", set: settings{"egress": "endpoints"}, want: egress("create", "delete"), order: func(r record) {
+		for _, c := range append(r.some("ec2", "DeleteRoute"), r.some("ec2", "DeleteNatGateway")...) {
 			r.before(c, noWay, r.some("ec2", "CreateVpcEndpoint")...)
 			r.before(c, noWay, r.some("ec2", "AuthorizeSecurityGroupEgress")...)
 		}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,13 +43,13 @@ var changes = []change{
 		"replace ec2/instance consumer-bastion",
 	}},
 	{"zones by name", byName, []string{
-		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "update ec2/route producer-private-{1,2}",
+		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "replace ec2/route producer-private-{1,2}",
 		"replace ec2/{subnet,routeTableAssociation} consumer-public-{1,2}", "replace ec2/instance consumer-bastion",
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer", "update lb/loadBalancer producer", deploy,
 	}},
 	{"number of zones", settings{"availabilityZoneCount": 3}, []string{
 		"create ec2/{subnet,routeTable,routeTableAssociation,route} producer-{public,private}-3",
-		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "update ec2/route producer-private-{1,2}",
+		"replace ec2/{subnet,routeTableAssociation} producer-" + zoned, "replace ec2/natGateway producer-1", "replace ec2/route producer-private-{1,2}",
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer", "update lb/loadBalancer producer", deploy,
 	}},
 	{"NAT per zone", settings{"egress": "nat-per-zone"}, []string{
@@ -106,6 +107,7 @@ var changes = []change{
 	{"no Container Insights", settings{"containerInsights": false}, []string{"update ecs/cluster producer", "delete cloudwatch/logGroup producer-insights"}},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
+	{"bastion AMI", settings{"bastionAmi": ami}, []string{"replace ec2/instance consumer-bastion"}},
 	{"SSH", settings{"ssh": map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}}}, []string{
 		"create vpc/securityGroupIngressRule consumer-bastion-ssh-192.0.2.0-24", "replace ec2/instance consumer-bastion",
 	}},
@@ -148,6 +150,9 @@ var changes = []change{
 	{"allowed accounts", settings{"aws:allowedAccountIds": []string{"123456789012"}}, []string{"update pulumi:providers aws"}},
 }
 
+// ami is an AMI that the simulator has, and not the newest one.
+const ami = "ami-760aaa0f"
+
 // cors are the settings of one origin, and more.
 func cors(more settings) map[string]any {
 	return settings{"allowOrigins": []string{"https://example.com"}}.with(more)
@@ -162,13 +167,41 @@ func TestPlannedChanges(t *testing.T) {
 	a := newAccount(t)
 	d := a.newStack(t, "plan", nil, base())
 	d.up(t)
+	mark := a.proxy.Mark()
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, d.preview(t, base().with(c.set)), c.want)
 		})
 	}
+	allowed := append(actions(t, "### Permissions of a preview"), "sts:AssumeRole") // with aws:assumeRole
+	for _, c := range a.proxy.Since(mark) {
+		if action := c.Service + ":" + c.Operation; !slices.Contains(allowed, action) {
+			t.Errorf("a preview needs %s, which docs/security.md does not have", action)
+		}
+	}
 	d.destroy(t)
 	a.sweep(t, "plan")
+}
+
+// actions are those of the policy below a heading of docs/security.md.
+func actions(t *testing.T, heading string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n"+heading+"\n")
+	_, section, _ = strings.Cut(section, "```json")
+	section, _, found := strings.Cut(section, "```")
+	all := regexp.MustCompile(`"([a-z0-9]+:[A-Z]\w+)"`).FindAllStringSubmatch(section, -1)
+	if !found || len(all) == 0 {
+		t.Fatalf("docs/security.md has no policy below %q", heading)
+	}
+	var names []string
+	for _, match := range all {
+		names = append(names, match[1])
+	}
+	return names
 }
 
 // expect compares operations with a row's.

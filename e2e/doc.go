@@ -12,7 +12,7 @@
 //	E2E_REQUIRED=1                       fail where a test would skip because something is missing
 //	E2E_FAULTS=all                       every fault instead of the fixed sample (make faults)
 //	E2E_LATE=90s                         how late the answers of TestOrder's slow network are
-//	E2E_BENCH=1                          also TestManyServices (make bench)
+//	E2E_BENCH=1                          also TestManyServices and TestFirstUp (make bench)
 //
 // Between the provider and the simulator stands a proxy (package awsproxy), whose record is what most tests assert on.
 package e2e

@@ -36,7 +36,7 @@ func TestOrder(t *testing.T) {
 			}
 			delay(late, "CreateNatGateway", "CreateRoute", "CreateVpcEndpoint", "CreateRule", "CreateLogGroup", "PutRolePolicy",
 				"AttachRolePolicy", "PutClusterCapacityProviders", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
-			delay(5*time.Second, "DeleteIntegration", "DeleteRoute", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "TerminateInstances")
+			delay(5*time.Second, "DeleteIntegration", "DeleteRoute", "DeleteNatGateway", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "TerminateInstances")
 			a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Service: "ecs", Operation: "DeleteService", Times: -1, Delay: 5 * time.Second})
 
 			d := a.newStack(t, "order", nil, base().with(settings{"egress": egress, "services": map[string]any{
@@ -51,6 +51,8 @@ func TestOrder(t *testing.T) {
 				"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:AssociateRouteTable", "ec2:CreateVpcEndpoint")
 			if egress != "endpoints" {
 				r.vigilant(t, services, "ec2:CreateRoute")
+				r.doorBesideWayOut()
+				r.mind(t, record.doorBesideWayOut, 1, "waited for", "ec2:CreateNatGateway", "ec2:CreateRoute")
 			}
 			r.instancesAfterTheirNeeds()
 			r.vigilant(t, record.instancesAfterTheirNeeds, "ec2:AssociateRouteTable", "ec2:CreateRoute", "ec2:AuthorizeSecurityGroupEgress",
@@ -61,6 +63,9 @@ func TestOrder(t *testing.T) {
 			r.teardown()
 			r.vigilant(t, record.teardown, "ecs:DeleteService", "apigateway:DeleteIntegration", "apigateway:DeleteRoute",
 				"ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress", "ec2:TerminateInstances")
+			if egress != "endpoints" {
+				r.vigilant(t, record.teardown, "ec2:DeleteNatGateway", "ec2:DeleteRoute")
+			}
 			a.sweep(t, "order")
 		})
 	}
@@ -92,17 +97,23 @@ func (f *findings) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format
 // everything, it must complain of that operation.
 func (r record) vigilant(t *testing.T, rule func(record), operations ...string) {
 	t.Helper()
+	r.mind(t, rule, math.MaxInt, "did not wait for", operations...)
+}
+
+// mind asserts that a rule complains of each operation if its answers are recorded at another time.
+func (r record) mind(t *testing.T, rule func(record), answered int, complaint string, operations ...string) {
+	t.Helper()
 	for _, operation := range operations {
 		calls := slices.Clone(r.calls)
 		for i := range calls {
 			if calls[i].String() == operation {
-				calls[i].Answered = math.MaxInt
+				calls[i].Answered = answered
 			}
 		}
 		var found findings
 		rule(record{&found, calls})
-		if !strings.Contains(strings.Join(found.said, "\n"), "did not wait for "+operation) {
-			t.Errorf("no rule minds if %s is late", operation)
+		if !strings.Contains(strings.Join(found.said, "\n"), complaint+" "+operation) {
+			t.Errorf("no rule minds if something %s %s", complaint, operation)
 		}
 	}
 }
@@ -148,6 +159,16 @@ func (r record) before(next awsproxy.Call, failure string, calls ...awsproxy.Cal
 	for _, c := range calls {
 		if !c.Before(next) {
 			r.Errorf("%s (call %d) did not wait for %s (answered at %d); AWS: %s", next, next.Asked, c, c.Answered, failure)
+		}
+	}
+}
+
+// beside asserts that a call was asked before others, which are slow, were answered.
+func (r record) beside(next awsproxy.Call, slow ...awsproxy.Call) {
+	r.Helper()
+	for _, c := range slow {
+		if c.Before(next) {
+			r.Errorf("%s (call %d) waited for %s (answered at %d), which it does not need", next, next.Asked, c, c.Answered)
 		}
 	}
 }
@@ -205,6 +226,20 @@ func (r record) servicesAfterTheirNeeds(egress string) {
 	}
 }
 
+// doorBesideWayOut: load balancer and VPC link take minutes, as the NAT gateway does, and need nothing of it.
+func (r record) doorBesideWayOut() {
+	nat := r.some("ec2", "CreateNatGateway")
+	for _, balancer := range r.some("elasticloadbalancing", "CreateLoadBalancer") {
+		r.beside(balancer, nat...)
+	}
+	for _, link := range r.some("apigateway", "CreateVpcLink") {
+		// It waits for rules of security groups, which are as late here as the NAT gateway is.
+		for _, gateway := range nat {
+			r.beside(link, r.some("ec2", "CreateRoute", gateway.Answer.Get("natGatewayId"))...)
+		}
+	}
+}
+
 // instancesAfterTheirNeeds: the bastion installs and registers itself at its first boot, once.
 func (r record) instancesAfterTheirNeeds() {
 	for _, i := range r.some("ec2", "RunInstances") {
@@ -237,6 +272,7 @@ func (r record) teardown() {
 			r.before(later.call, later.failure, deletion)
 		}
 	}
+	r.wayOutLast()
 	for _, link := range r.some("apigateway", "DeleteVpcLink") {
 		r.before(link, "BadRequestException: Cannot delete VPC link. VPC link is in use", r.some("apigateway", "DeleteIntegration")...)
 	}
@@ -245,15 +281,44 @@ func (r record) teardown() {
 	}
 	r.rulesBeforeGroups()
 	for _, i := range r.some("ec2", "RunInstances") {
-		vpc := ""
-		for _, c := range r.some("ec2", "CreateSubnet") {
-			if c.Answer.Has(i.Params.Get("NetworkInterface.1.SubnetId")) {
-				vpc = c.Params.Get("VpcId")
-			}
-		}
+		vpc := r.created("CreateSubnet", i.Params.Get("NetworkInterface.1.SubnetId")).Params.Get("VpcId")
 		r.before(r.first("ec2", "DetachInternetGateway", vpc), "DependencyViolation: Network "+vpc+" has some mapped public address(es)",
 			r.some("ec2", "TerminateInstances", i.Answer.Get("instanceId"))...)
 	}
+}
+
+// wayOutLast: tasks that stop still write logs, so their way out goes after them; and a gateway goes before what it is in.
+func (r record) wayOutLast() {
+	services := r.some("ecs", "DeleteService")
+	for _, deletion := range r.some("ec2", "DeleteVpcEndpoints") {
+		r.before(deletion, noWay, services...)
+	}
+	for _, nat := range r.find("ec2", "CreateNatGateway") {
+		id, subnet := nat.Answer.Get("natGatewayId"), nat.Params.Get("SubnetId")
+		deletion := r.first("ec2", "DeleteNatGateway", id)
+		for _, route := range r.some("ec2", "CreateRoute", id) {
+			removed := r.first("ec2", "DeleteRoute", route.Params.Get("RouteTableId"), "0.0.0.0/0")
+			r.before(removed, noWay, services...)
+			r.before(deletion, "(no error: the route leads nowhere)", removed)
+		}
+		vpc := r.created("CreateSubnet", subnet).Params.Get("VpcId")
+		r.before(r.first("ec2", "DetachInternetGateway", vpc), "DependencyViolation: Network "+vpc+" has some mapped public address(es)", deletion)
+		r.before(r.first("ec2", "DeleteSubnet", subnet), "DependencyViolation: The subnet '"+subnet+"' has dependencies and cannot be deleted", deletion)
+		address := nat.Params.Get("AllocationId")
+		r.before(r.first("ec2", "ReleaseAddress", address), "InvalidIPAddress.InUse: Address "+address+" is in use", deletion)
+	}
+}
+
+// created returns the call that made a thing of EC2.
+func (r record) created(operation, id string) awsproxy.Call {
+	r.Helper()
+	for _, c := range r.some("ec2", operation) {
+		if c.Answer.Has(id) {
+			return c
+		}
+	}
+	r.Fatalf("no %s made %s", operation, id)
+	return awsproxy.Call{}
 }
 
 // rulesBeforeGroups: every rule that is in a group or names it goes before the group does.
@@ -282,10 +347,10 @@ func (r record) rulesBeforeGroups() {
 // call. A component stands for all that is in it.
 func ordered(t *testing.T, d *deployment, egress string) {
 	t.Helper()
-	way := []string{"awsx:ec2 producer", "ec2/vpcEndpoint producer-s3", "vpc/securityGroupEgressRule NAME-to-https"}
+	way := []string{"ec2/routeTableAssociation producer-private-{1,2}", "ec2/route producer-private-{1,2}", "ec2/natGateway producer-1", "ec2/vpcEndpoint producer-s3", "vpc/securityGroupEgressRule NAME-to-https"}
 	if egress == "endpoints" {
 		way = []string{
-			"awsx:ec2 producer", "ec2/vpcEndpoint producer-{s3,ecr-api,ecr-dkr,logs,ssm}",
+			"ec2/routeTableAssociation producer-private-{1,2}", "ec2/vpcEndpoint producer-{s3,ecr-api,ecr-dkr,logs,ssm}",
 			"vpc/securityGroupEgressRule NAME-to-s3", "vpc/securityGroup{Egress,Ingress}Rule NAME-to-producer-endpoints",
 		}
 	}
@@ -300,8 +365,7 @@ func ordered(t *testing.T, d *deployment, egress string) {
 		"apigatewayv2/integration consumer": {"apigatewayv2/vpcLink producer"},
 	}
 	all := d.resources(t)
-	for resource, wanted := range needs {
-		_, name, _ := strings.Cut(resource, " ")
+	dependencies := func(resource string) map[string]bool {
 		have := map[string]bool{}
 		var follow func(string)
 		follow = func(from string) {
@@ -314,6 +378,18 @@ func ordered(t *testing.T, d *deployment, egress string) {
 			}
 		}
 		follow(resource)
+		return have
+	}
+	for _, resource := range []string{"lb/loadBalancer producer", "apigatewayv2/vpcLink producer"} {
+		for have := range dependencies(resource) {
+			if strings.HasPrefix(have, "ec2/natGateway ") || strings.HasPrefix(have, "ec2/route ") || strings.HasPrefix(have, "ec2/vpcEndpoint ") {
+				t.Errorf("%s waits for %s, which it does not need", resource, have)
+			}
+		}
+	}
+	for resource, wanted := range needs {
+		_, name, _ := strings.Cut(resource, " ")
+		have := dependencies(resource)
 		for _, want := range wanted {
 			for _, one := range expand(strings.ReplaceAll(want, "NAME", name)) {
 				if !have[one] {

@@ -32,7 +32,7 @@ func allSettings() settings {
 			},
 		}},
 		"healthCheckIntervalSeconds": 10, "healthCheckTimeoutSeconds": 5, "deregistrationDelaySeconds": 20, "drainSeconds": 40, "stopTimeoutSeconds": 60,
-		"waitForSteadyState": false, "deploymentTimeoutMinutes": 15, "containerInsights": false, "logRetentionDays": 7, "deletionProtection": true,
+		"waitForSteadyState": false, "deploymentTimeoutMinutes": 15, "bastionAmi": ami, "containerInsights": false, "logRetentionDays": 7, "deletionProtection": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
 		"cors": cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),

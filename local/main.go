@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"private-api/local/engine"
 	"private-api/local/tasks"
@@ -76,6 +77,7 @@ type command struct {
 	temp           string             // folder for everything that is made; "": the system's
 	tasks          tasks.Options
 	verbose, json  bool                               // of up
+	progress       func(resource, text string)        // takes how far an up is
 	serving        func(url string, e *engine.Engine) // called once requests are served
 }
 
@@ -156,9 +158,10 @@ func (c *command) newEngine(ctx context.Context, config map[string]string, displ
 	if err != nil {
 		return nil, err
 	}
+	program := stack.Program{Services: c.services, Root: c.root, Keys: slices.Collect(maps.Keys(config))}
 	return engine.New(ctx, engine.Options{
-		CLI: cli, Program: stack.Program{Services: c.services, Root: c.root, Keys: slices.Collect(maps.Keys(config))}.Deploy, Root: c.root, Config: config,
-		Display: display, Temp: c.temp, Tasks: c.tasks,
+		CLI: cli, Program: func(endpoint string) pulumi.RunFunc { program.Endpoint = endpoint; return program.Deploy },
+		Root: c.root, Config: config, Display: display, Progress: c.progress, Temp: c.temp, Tasks: c.tasks,
 	})
 }
 

@@ -16,39 +16,91 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"private-api/local/engine"
 )
 
-// output passes on what is written to it, without ever blocking the writer: it drops what is too much for a reader.
+// output passes on what is written to it, without ever blocking the writer: it drops what is too much for a reader. On a
+// terminal, the last lines are the status of what is under way.
 type output struct {
-	lines   chan []byte
+	lines   chan line
 	written chan struct{} // closed once all is
 	dropped atomic.Int64
+	width   func() int // of the terminal; nil: it is none
 }
 
-func newOutput(to io.Writer) *output {
-	o := &output{lines: make(chan []byte, 1000), written: make(chan struct{})}
+// line is what is written, or the status of a resource: "" removes that, and that of "" all.
+type line struct {
+	text             []byte
+	resource, status string
+}
+
+func newOutput(to io.Writer, width func() int) *output {
+	o := &output{lines: make(chan line, 1000), written: make(chan struct{}), width: width}
 	go func() {
 		defer close(o.written)
-		for line := range o.lines {
-			to.Write(line) // where that fails, nobody reads any more
+		shown, statuses := 0, map[string]string{}
+		for l := range o.lines {
+			var b bytes.Buffer
+			if shown > 0 {
+				fmt.Fprintf(&b, "\x1b[%dA\x1b[J", shown) // up to the first of them, and remove all from there
+			}
+			b.Write(l.text)
+			switch {
+			case l.text != nil:
+			case l.status != "":
+				statuses[l.resource] = l.status
+			case l.resource != "":
+				delete(statuses, l.resource)
+			default:
+				clear(statuses)
+			}
+			shown = len(statuses)
+			for _, resource := range slices.Sorted(maps.Keys(statuses)) {
+				status := []rune(statuses[resource])
+				fmt.Fprintf(&b, "%s\n", string(status[:min(len(status), max(0, o.width()-1))]))
+			}
+			to.Write(b.Bytes()) // where that fails, nobody reads any more
 		}
 	}()
 	return o
 }
 
+// terminalWidth returns how to ask for the width of a terminal, nil if w is none.
+func terminalWidth(w io.Writer) func() int {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil
+	}
+	return func() int {
+		width, _, _ := term.GetSize(int(file.Fd()))
+		return width
+	}
+}
+
 func (o *output) Write(p []byte) (int, error) {
-	line, dropped := bytes.Clone(p), o.dropped.Swap(0)
+	text, dropped := bytes.Clone(p), o.dropped.Swap(0)
 	if dropped > 0 {
-		line = append(fmt.Appendf(nil, "(%d lines are missing here, as nobody read them)\n", dropped), p...)
+		text = append(fmt.Appendf(nil, "(%d lines are missing here, as nobody read them)\n", dropped), p...)
 	}
 	select {
-	case o.lines <- line:
+	case o.lines <- line{text: text}:
 	default:
 		o.dropped.Add(dropped + 1)
 	}
 	return len(p), nil
+}
+
+// Status shows how far a resource is, below all that is written, in a line of its own. "" removes it, and that of "" all.
+func (o *output) Status(resource, status string) {
+	if o.width == nil {
+		return
+	}
+	select {
+	case o.lines <- line{resource: resource, status: status}:
+	default:
+	}
 }
 
 // Close waits until everything is written, or nobody reads for a second. Nothing may be written after it.

@@ -239,7 +239,7 @@ func (s *slow) Write(p []byte) (int, error) {
 
 func TestOutputDropsLines(t *testing.T) {
 	reader := &slow{next: make(chan struct{})}
-	o := newOutput(reader)
+	o := newOutput(reader, nil)
 	for i := range 1500 {
 		fmt.Fprintf(o, "line %d\n", i)
 	}
@@ -261,6 +261,31 @@ func TestOutputDropsLines(t *testing.T) {
 	}
 	if lines := strings.Count(shown, "line "); 1500-lines != dropped {
 		t.Errorf("%d lines of 1500 are shown, %d dropped", lines, dropped)
+	}
+}
+
+// The status of services stands below what is written, cut to the width of the terminal, and goes.
+func TestStatus(t *testing.T) {
+	var shown strings.Builder
+	o := newOutput(&shown, func() int { return 12 })
+	o.Status("b", "service b: 1 of 2")
+	o.Status("a", "service a: …")
+	fmt.Fprintln(o, "a log line")
+	o.Status("b", "")
+	o.Status("", "")
+	fmt.Fprintln(o, "up")
+	o.Close()
+	const one, two = "\x1b[1A\x1b[J", "\x1b[2A\x1b[J"
+	const b, a = "service b: \n", "service a: \n"
+	if want := b + one + a + b + two + "a log line\n" + a + b + two + a + one + "up\n"; shown.String() != want {
+		t.Errorf("shown is %q, want %q", shown.String(), want)
+	}
+	shown.Reset()
+	o = newOutput(&shown, nil)
+	o.Status("a", "service a: 1 of 2")
+	o.Close()
+	if shown.String() != "" {
+		t.Errorf("where there is no terminal, %q is shown", shown.String())
 	}
 }
 

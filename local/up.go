@@ -33,13 +33,15 @@ func (c *command) up(ctx context.Context, port int, config map[string]string) (e
 	}
 	defer listener.Close()
 	defer takeTerminal()()
-	output := newOutput(c.stdout)
+	output := newOutput(c.stdout, terminalWidth(c.stdout))
 	defer output.Close()
 	c.stdout = output
 	c.tasks.Log = c.showLog
 	display := io.Discard
 	if c.verbose {
 		display = c.stdout
+	} else if c.progress == nil {
+		c.progress = output.Status
 	}
 	fmt.Fprintln(c.stdout, "Bringing up the stack on this machine. It takes about 10 seconds, the first time longer.")
 	e, err := c.newEngine(ctx, config, display)
@@ -89,6 +91,9 @@ func unlessInterrupted(ctx context.Context, err error) error {
 func (c *command) deploy(ctx context.Context, url string, e *engine.Engine) error {
 	start := time.Now()
 	outputs, changes, err := e.Up(ctx)
+	if c.progress != nil {
+		c.progress("", "")
+	}
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,6 @@ import (
 
 	"private-api/local/engine"
 	"private-api/local/internal/mocked"
-	"private-api/local/tasks"
 )
 
 // limit bounds what is waited for; nothing is asserted about how long it takes.
@@ -99,8 +99,7 @@ func prepare(t *testing.T, on map[string]func(*session)) *session {
 		s.on[text] = func() { call(s) }
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: root, temp: t.TempDir(),
-		tasks: tasks.Options{HealthyTimeout: 10 * time.Second}}
+	s.command = command{stdin: input, stdout: s.screen, stderr: s.screen, services: services, root: root, temp: t.TempDir()}
 	s.serving = func(url string, e *engine.Engine) {
 		s.url, s.engine = url, e
 		close(s.served)
@@ -270,8 +269,32 @@ func otherAddresses(t *testing.T) (addresses []string) {
 	return addresses
 }
 
+// progress is what an up says of how far it is.
+type progress struct {
+	mutex sync.Mutex
+	lines []string
+}
+
+func (p *progress) add(resource, text string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.lines = append(p.lines, resource+" "+text)
+}
+
+// has tells whether a line begins with text, or is the end of a resource.
+func (p *progress) has(resource, text string) bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return slices.ContainsFunc(p.lines, func(line string) bool {
+		return text != "" && strings.HasPrefix(line, resource+" "+text) || line == resource+" "+text
+	})
+}
+
 func TestUp(t *testing.T) {
+	t.Setenv("CI", "") // with it, progress is not ephemeral
 	s := prepare(t, nil)
+	var progress progress
+	s.progress = progress.add
 	s.begin(t)
 	s.await(t)
 	if status, body := s.get(t, "/api/books"); status != 200 || !strings.HasPrefix(body, "[{") {
@@ -337,20 +360,39 @@ func TestUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for broken, reason := range map[string]string{
-		"package main\nfunc main() { nonsense() }":                           "\napps/book/main.go:2:15: undefined: nonsense",
-		"package main\nimport `time`\nfunc main() { time.Sleep(time.Hour) }": "not within 10s: health check /api/books/health: ",
-		"package main\nfunc main() { println(`no way`) }":                    "its log ends with",
+	for broken, reasons := range map[string][]string{
+		"package main\nfunc main() { nonsense() }": {"\napps/book/main.go:2:15: undefined: nonsense"},
+		"package main\nimport `time`\nfunc main() { time.Sleep(time.Hour) }": {
+			"up failed: service book: the deployment of image sha256:", "rolled back because the circuit breaker", "× Task failed ELB health checks in (target-group ", "docs/operations.md#"},
+		"package main\nimport `os`\nfunc main() { println(`no way`); os.Exit(3) }": {
+			"up failed: service book: the deployment of image sha256:", "× Essential container in task exited; container book exited with 3\n", "last log lines of task ", "\n  no way\n", "docs/operations.md#"},
 	} {
 		if err := os.WriteFile(source, []byte(broken), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if text := s.up(t, "What ran before goes on. Press Enter"); !strings.Contains(text, reason) {
-			t.Errorf("%q is not among the reasons\n%s", reason, text)
+		const goesOn = "What ran before goes on. Press Enter"
+		var text string
+		_, failed := mocked.Load(s.url+"/api/books", func() { text = s.up(t, goesOn) })
+		if len(failed) > 0 {
+			t.Errorf("during an up that fails, %d requests failed: %q", len(failed), failed[:min(5, len(failed))])
+		}
+		// A service stays an error until it is mended, also if nothing is changed.
+		for _, text := range []string{text, s.up(t, goesOn)} {
+			for _, reason := range reasons {
+				if strings.Count(text, reason) != 1 {
+					t.Errorf("%q is not once among the reasons\n%s", reason, text)
+				}
+			}
+			if strings.Contains(text, "is not deployed") || strings.Contains(text, "\x1b") {
+				t.Errorf("shown is also\n%s", text)
+			}
 		}
 		if status, body := s.get(t, "/api/books"); status != 200 || body != `[{"id":"new"}]` {
 			t.Errorf("after a failed up: %d %s", status, body)
 		}
+	}
+	if !progress.has("producer-book", "service book: 2 of 2 tasks running, targets: ") || !progress.has("producer-author", "") {
+		t.Errorf("progress is %q", progress.lines)
 	}
 	if err := os.WriteFile(source, good, 0o644); err != nil {
 		t.Fatal(err)
@@ -417,6 +459,24 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends an up that waits for a deployment.
+func TestInterruptADeployment(t *testing.T) {
+	t.Setenv("CI", "") // with it, progress is not ephemeral
+	s := prepare(t, nil)
+	if err := os.WriteFile(filepath.Join(s.root, "apps", "author", "main.go"), []byte("package main\nimport `time`\nfunc main() { time.Sleep(time.Hour) }"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.progress = func(resource, _ string) {
+		if resource == "producer-author" {
+			s.cancel()
+		}
+	}
+	s.begin(t)
+	if err := s.end(t); err != nil {
+		t.Errorf("error: %v", err)
+	}
+}
+
 // A second Ctrl-C ends the destroy, and still leaves nothing.
 func TestInterruptTheDestroy(t *testing.T) {
 	s := prepare(t, map[string]func(*session){" deleting (": func(*session) { syscall.Kill(os.Getpid(), syscall.SIGINT) }})
@@ -440,12 +500,11 @@ func TestUpRefuses(t *testing.T) {
 		spoil string // file in apps/ that is made nonsense, or what is behind the equals sign
 		error string
 	}{
-		"port taken":       {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
-		"does not compile": {nil, "author/main.go", "\napps/author/main.go:1:1: "},
-		"refused setting":  {[]string{"-config", "egress=tunnel"}, "", ":egress: \"tunnel\" is not allowed"},
-		// The program's error hook says which service and image, besides what the provider says.
-		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "up failed: service author: the tasks of image sha256:"},
-		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "was not built here"},
+		"port taken":          {[]string{"-port", port}, "", "address already in use; choose another port: make local PORT=8081"},
+		"does not compile":    {nil, "author/main.go", "\napps/author/main.go:1:1: "},
+		"refused setting":     {[]string{"-config", "egress=tunnel"}, "", ":egress: \"tunnel\" is not allowed"},
+		"never healthy":       {nil, "author/main.go=package main\nfunc main() { println(`no way`) }", "\n  No rollback candidate was found to run the rollback.\n"},
+		"image of a registry": {[]string{"-config", `services={"book":{"image":"example.com/book@sha256:` + strings.Repeat("ab", 32) + `"}}`}, "", "× CannotPullContainerError: image example.com/book@sha256:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := prepare(t, nil)

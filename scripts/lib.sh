@@ -96,7 +96,10 @@ log_in() { logged_in || pulumi login --local --non-interactive >&2; }
 # check_backend changes nothing: the local backend, if it comes to that, needs no check.
 check_backend() {
   local answer
-  if logged_in && ! answer=$(pulumi whoami --non-interactive 2>&1); then
+  if ! logged_in; then
+    # A machine of a CI system is thrown away, and a local state with it.
+    [[ -z ${CI:-} ]] || problem "a Pulumi backend that outlives this machine (CI is set): set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN"
+  elif ! answer=$(pulumi whoami --non-interactive 2>&1); then
     problem "access to Pulumi's backend${PULUMI_BACKEND_URL:+ $PULUMI_BACKEND_URL}: log in again (pulumi login), or use the local backend (pulumi login --local). The error is:
 $answer"
   fi
@@ -108,10 +111,10 @@ $answer"
 # project is ECR's login, which expires after 12 hours, and only you can read the
 # folder with the state. A forgotten passphrase would lock the stack for good.
 # To keep real secrets in the configuration, set PULUMI_CONFIG_PASSPHRASE before
-# the first `make up`. A backend that others can read, such as a bucket, gets no
-# default.
+# the first `make up`. A backend that others can read, such as a bucket, takes no
+# empty one: a variable can also be empty because the secret of a CI system is missing.
 use_passphrase() {
-  [[ -z ${PULUMI_CONFIG_PASSPHRASE+set}${PULUMI_CONFIG_PASSPHRASE_FILE+set} ]] || return 0
+  if passphrase_given; then return 0; fi
   ! grep -qs '^secretsprovider:' "$stack_file" || return 0
   local url='file:'
   if logged_in; then
@@ -119,12 +122,25 @@ use_passphrase() {
   fi
   case $url in
     file:*)
-      export PULUMI_CONFIG_PASSPHRASE=''
-      grep -qs '^encryptionsalt:' "$stack_file" ||
-        note="PULUMI_CONFIG_PASSPHRASE is not set, so the secrets of stack $stack are encrypted with an empty passphrase" ;;
-    s3:* | gs:* | azblob:*)
-      problem "a passphrase to encrypt the secrets in ${url%%\?*}: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" ;;
+      [[ -n ${PULUMI_CONFIG_PASSPHRASE+set} ]] || grep -qs '^encryptionsalt:' "$stack_file" ||
+        note="PULUMI_CONFIG_PASSPHRASE is not set, so the secrets of stack $stack are encrypted with an empty passphrase"
+      export PULUMI_CONFIG_PASSPHRASE='' ;;
+    '' | http:* | https:*) ;; # no answer, or Pulumi Cloud, which has keys of its own
+    *)
+      problem "a passphrase to encrypt the secrets in ${url%%\?*}, and not an empty one: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE" ;;
   esac
+}
+
+# passphrase_given: true if there is a passphrase that is not empty, or a file that Pulumi will say it cannot read. It
+# looks for the file only if the variable is not set at all, and takes the spaces around a passphrase off:
+# https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/secrets/passphrase/manager.go (readPassphrase)
+passphrase_given() {
+  local file=${PULUMI_CONFIG_PASSPHRASE_FILE:-}
+  if [[ -n ${PULUMI_CONFIG_PASSPHRASE+set} ]]; then
+    [[ -n $PULUMI_CONFIG_PASSPHRASE ]]
+  else
+    [[ -n $file ]] && { [[ ! -r $file ]] || grep -q '[^[:space:]]' "$file"; }
+  fi
 }
 
 # open_stack selects a stack that must already exist.

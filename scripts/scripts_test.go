@@ -3,6 +3,7 @@
 package scripts
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,10 +19,11 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"gopkg.in/yaml.v3"
 )
 
 // needed are the ordinary tools that the scripts may use; nothing else is on their PATH.
-var needed = []string{"awk", "basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort"}
+var needed = []string{"awk", "basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort", "tail"}
 
 // standIns answer as the real commands do, as far as the scripts look.
 var standIns = map[string]string{
@@ -35,6 +37,8 @@ case "$*" in
   "config get deletionProtection"*) echo "${FAKE_PROTECTION:-false}" ;;
   "stack select"*) [[ -z ${FAKE_NO_STACK:-} || $* == *--create* ]] || { echo "error: no stack named 'dev' found" >&2; exit 1; }
     [[ $* != *--create* ]] || echo "encryptionsalt: v1" >> Pulumi.dev.yaml ;;
+  "preview "*) [[ $* != *--event-log* || ${PULUMI_DEBUG_COMMANDS:-} != true ]] || echo "events" > "${@: -1}"
+    echo "would replace ~~~~"; [[ -z ${FAKE_PREVIEW_FAILS:-} ]] || { echo "error: preview failed" >&2; exit 255; } ;;
   "stack output bastionConnect"*) [[ -n ${FAKE_CONNECT:-} ]] && echo "$FAKE_CONNECT" ;;
   "stack output"*) echo "${FAKE_OUTPUTS:-{\}}" ;;
 esac`,
@@ -46,9 +50,16 @@ case "$*" in
   "version --format"*) echo "${FAKE_ENGINE:-28.2.2}" ;;
   "info --format"*) echo "${FAKE_STORE:-[[Backing Filesystem extfs] [Supports d_type true]]}" ;;
 esac`,
-	"go":                     ``,
+	"go": `[[ $* != "run ./scripts/impact "* ]] || { shift 2; echo "impact of $(cat "$1") to $(cat "$2")${3:+, $(cat "$3")}"; }`,
+	"git": `
+case "$*" in
+  "show HEAD^1:Pulumi.dev.yaml" | "show main:Pulumi.dev.yaml") echo "config of $2" ;;
+  *) echo "fatal: invalid object name" >&2; exit 128 ;;
+esac`,
 	"session-manager-plugin": ``,
-	"moto_server":            ``,
+	"gh": `
+if [[ $* == *--paginate* ]]; then echo "$FAKE_COMMENT"; else echo "$*"; cat; fi`,
+	"moto_server": ``,
 	"aws": `
 case "$*" in
   "sts get-caller-identity"*) [[ -z ${FAKE_CREDENTIALS_EXPIRED:-} ]] || { echo "The SSO session has expired" >&2; exit 255; }
@@ -107,7 +118,7 @@ func newSandbox(t *testing.T, without ...string) *sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lib.sh", "stack", "smoke", "e2e"} {
+	for _, name := range []string{"lib.sh", "stack", "smoke", "e2e", "comment"} {
 		link(t, filepath.Join(here, name), filepath.Join(s.root, "scripts", name))
 	}
 	for name, text := range map[string]string{
@@ -209,7 +220,25 @@ func TestStack(t *testing.T) {
 		{name: "Pulumi Cloud has its own keys", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "FAKE_BACKEND=https://app.pulumi.com/someone"},
 			calls: []string{"!pulumi login", "pulumi up --stack dev\n"}},
 		{name: "shared bucket without passphrase", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket?region=us-west-2"}, fails: true,
-			output: []string{"to encrypt the secrets in s3://bucket: set PULUMI_CONFIG_PASSPHRASE"}},
+			output: []string{"to encrypt the secrets in s3://bucket, and not an empty one: set PULUMI_CONFIG_PASSPHRASE"}},
+		{name: "shared bucket with the passphrase of a secret that is not set", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=gs://bucket", "PULUMI_CONFIG_PASSPHRASE="}, fails: true,
+			output: []string{"to encrypt the secrets in gs://bucket, and not an empty one"}, calls: []string{"!pulumi up"}},
+		{name: "shared bucket, destroy with an empty passphrase", args: []string{"destroy"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE="}, fails: true,
+			output: []string{"and not an empty one"}, calls: []string{"!pulumi destroy"}},
+		{name: "shared bucket, login of the CLI", args: []string{"preview"}, env: []string{"PULUMI_ACCESS_TOKEN=x", "PULUMI_CONFIG_PASSPHRASE=", "FAKE_BACKEND=azblob://container"}, fails: true,
+			output: []string{"to encrypt the secrets in azblob://container"}, calls: []string{"!pulumi preview"}},
+		{name: "shared bucket with an empty file", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE_FILE=/dev/null"}, fails: true,
+			output: []string{"and not an empty one"}},
+		{name: "shared bucket with a file", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE_FILE=scripts/stack"}, calls: []string{"pulumi up --stack dev\n"}},
+		{name: "an empty variable hides the file", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE=", "PULUMI_CONFIG_PASSPHRASE_FILE=scripts/stack"}, fails: true,
+			output: []string{"and not an empty one"}},
+		{name: "an empty passphrase for the local backend", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "PULUMI_CONFIG_PASSPHRASE="},
+			output: []string{"!empty passphrase"}, calls: []string{"pulumi up --stack dev [passphrase]"}},
+		{name: "an empty passphrase for Pulumi Cloud", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "PULUMI_CONFIG_PASSPHRASE=", "FAKE_BACKEND=https://app.pulumi.com/someone"},
+			calls: []string{"pulumi up --stack dev"}},
+		{name: "no state on a machine of CI", args: []string{"up"}, env: []string{"CI=true", "PULUMI_BACKEND_URL=", "PULUMI_ACCESS_TOKEN="}, fails: true,
+			output: []string{"a Pulumi backend that outlives this machine", "set PULUMI_BACKEND_URL or PULUMI_ACCESS_TOKEN"}, calls: []string{"!pulumi up"}},
+		{name: "a state elsewhere, on a machine of CI", args: []string{"up"}, env: []string{"CI=true", "PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE=x"}, calls: []string{"pulumi up --stack dev"}},
 		{name: "shared bucket with a key service", args: []string{"up"}, env: []string{"PULUMI_BACKEND_URL=s3://bucket", "STACK=kms"},
 			calls: []string{"pulumi up --stack kms\n"}},
 		{name: "expired login is not replaced by a local one", args: []string{"up"}, env: []string{"PULUMI_ACCESS_TOKEN=pul-x", "FAKE_LOGIN_EXPIRED=1"}, fails: true,
@@ -255,7 +284,7 @@ func TestStack(t *testing.T) {
 		{name: "Docker's own store in an old Docker", args: []string{"up"}, env: []string{"FAKE_ENGINE=20.10.24+dfsg1"}, calls: []string{"pulumi up"}},
 		{name: "preview", args: []string{"preview"}, calls: []string{"pulumi preview --stack dev [passphrase]"}},
 		{name: "destroy", args: []string{"destroy"}, env: append(keys, "PULUMI_BACKEND_URL=file:///tmp/x", "YES=1"),
-			output: []string{"Everything in stack dev is deleted from AWS"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
+			output: []string{"All resources of stack dev are deleted", "lists what AWS keeps"}, calls: []string{"pulumi destroy --stack dev --yes --non-interactive [passphrase]"}},
 		{name: "destroy what is protected", args: []string{"destroy"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_PROTECTION=true", "YES=1"}, fails: true,
 			output: []string{"pulumi config set deletionProtection false --stack dev", "make up STACK=dev"}, calls: []string{"!pulumi destroy"}},
 		{name: "destroy before any login", args: []string{"destroy"}, fails: true, output: []string{"not logged in"}, calls: []string{"!pulumi login"}},
@@ -404,6 +433,37 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
+func TestComment(t *testing.T) {
+	state := []string{"CI=true", "PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE=x"}
+	for _, test := range []struct {
+		name   string
+		env    []string
+		fails  bool
+		output []string
+	}{
+		{name: "preview", env: state, output: []string{
+			"## Preview of stack dev\n", "impact of config of HEAD^1:Pulumi.dev.yaml to config:\n  aws:region: us-west-2, events\n",
+			"~~~~\nwould replace ~~~\n", "!arn:aws:iam", "!failed",
+		}},
+		{name: "another base", env: append(state, "BASE=main"), output: []string{"impact of config of main:Pulumi.dev.yaml to"}},
+		{name: "a new file", env: append(state, "STACK=profile"), output: []string{"impact of  to config:\n  aws:profile: work, events\n"}},
+		{name: "a stack without a file", env: append(state, "STACK=team/private-api/new"), output: []string{"## Preview of stack team/private-api/new\n", "impact of  to , events\n"}},
+		{name: "failed preview", env: append(state, "FAKE_PREVIEW_FAILS=1"), fails: true, output: []string{
+			"**The preview failed.**", "impact of config of HEAD^1:Pulumi.dev.yaml to config:\n  aws:region: us-west-2\n", "error: preview failed", "!events",
+		}},
+		{name: "no state", env: []string{"CI=true"}, fails: true, output: []string{"**The preview failed.**", "a Pulumi backend that outlives this machine"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			output, _, ok := newSandbox(t).run(t, test.env, "comment")
+			if ok == test.fails {
+				t.Errorf("succeeded: %v, want %v\n%s", ok, !test.fails, output)
+			}
+			contains(t, "output", output, test.output...)
+		})
+	}
+}
+
 func TestE2E(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -456,24 +516,156 @@ func bearer(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// A tag can be moved to other code by whoever owns the action; a commit cannot.
-// The one exception is by the vendor of the program that gets the credentials anyway.
-func TestActionsArePinned(t *testing.T) {
-	const exception = "uses: pulumi/actions@v6"
-	pinned := regexp.MustCompile(`^\s*(- )?uses: [\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	files, err := filepath.Glob("../.github/workflows/*.yml")
+// workflow is what the tests read of a workflow, or of an action that is made of steps.
+type workflow struct {
+	Jobs map[string]struct {
+		Environment any               `yaml:"environment"`
+		Permissions map[string]string `yaml:"permissions"`
+		Steps       []map[string]any  `yaml:"steps"`
+	} `yaml:"jobs"`
+	Inputs map[string]any `yaml:"inputs"`
+	Runs   struct {
+		Steps []map[string]any `yaml:"steps"`
+	} `yaml:"runs"`
+}
+
+// workflows returns the files below .github that match, parsed and as text.
+func workflows(t *testing.T, pattern string) (map[string]workflow, map[string]string) {
+	t.Helper()
+	files, err := filepath.Glob("../.github/" + pattern)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no workflows: %v", err)
+		t.Fatalf("no %s: %v", pattern, err)
 	}
+	all, texts := map[string]workflow{}, map[string]string{}
 	for _, file := range files {
+		var w workflow
 		text, err := os.ReadFile(file)
+		if err == nil {
+			err = yaml.Unmarshal(text, &w)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[file], texts[file] = w, string(text)
+	}
+	return all, texts
+}
+
+// A tag can be moved to other code by whoever owns the action; a commit cannot.
+func TestActionsArePinned(t *testing.T) {
+	pinned := regexp.MustCompile(`^\s*(- )?uses: (\./\.github/actions/[\w-]+|[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$`)
+	for _, pattern := range []string{"workflows/*.yml", "actions/*/action.yml"} {
+		_, texts := workflows(t, pattern)
+		for file, text := range texts {
+			for i, line := range strings.Split(text, "\n") {
+				if strings.Contains(line, "uses:") && !pinned.MatchString(line) {
+					t.Errorf("%s:%d: want owner/action@commit # version:\n%s", file, i+1, line)
+				}
+			}
+		}
+	}
+}
+
+// Who may push a branch can run any code in these workflows. So secrets belong to environments, which have rules of their
+// own, and a job that can write to the repository runs no code of a branch.
+func TestJobsAreLimited(t *testing.T) {
+	all, _ := workflows(t, "workflows/*.yml")
+	for file, w := range all {
+		for name, job := range w.Jobs {
+			text, err := yaml.Marshal(job.Steps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secret, checkout := strings.Contains(string(text), "secrets."), strings.Contains(string(text), "actions/checkout@")
+			if secret && job.Environment == nil {
+				t.Errorf("%s: job %s uses secrets without an environment", file, name)
+			}
+			if job.Permissions == nil {
+				t.Errorf("%s: job %s does not say its permissions", file, name)
+			}
+			for permission, level := range job.Permissions {
+				if level == "write" && permission != "id-token" && (checkout || secret) {
+					t.Errorf("%s: job %s may write %s, and runs code or has secrets", file, name, permission)
+				}
+			}
+		}
+	}
+}
+
+// The steps of an action are held to what workflows are held to: actionlint itself reads no more of it than its inputs.
+func TestActionsAreLinted(t *testing.T) {
+	all, _ := workflows(t, "actions/*/action.yml")
+	for file, action := range all {
+		inputs := map[string]any{}
+		for name := range action.Inputs {
+			inputs[name] = map[string]any{"type": "string"}
+		}
+		text, err := yaml.Marshal(map[string]any{
+			"on":   map[string]any{"workflow_call": map[string]any{"inputs": inputs}},
+			"jobs": map[string]any{"steps": map[string]any{"runs-on": "ubuntu-24.04", "steps": action.Runs.Steps}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, line := range strings.Split(string(text), "\n") {
-			if strings.Contains(line, "uses:") && !pinned.MatchString(line) && !strings.HasSuffix(line, exception) {
-				t.Errorf("%s:%d: want owner/action@commit # version:\n%s", file, i+1, line)
+		cmd := exec.Command("go", "tool", "-modfile=tools/go.mod", "actionlint", "-")
+		cmd.Stdin = bytes.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}
+
+// step runs a step of a workflow that has a command, by what its command contains.
+func step(t *testing.T, s *sandbox, file, contains string, env ...string) (output string, ok bool) {
+	t.Helper()
+	all, _ := workflows(t, "workflows/"+file)
+	for _, job := range all["../.github/workflows/"+file].Jobs {
+		for _, step := range job.Steps {
+			if run, _ := step["run"].(string); strings.Contains(run, contains) {
+				cmd := exec.Command("bash", "-e", "-c", run) // as GitHub runs it
+				cmd.Dir, cmd.Env = s.root, append(slices.Clone(s.env), env...)
+				out, err := cmd.CombinedOutput()
+				return string(out), err == nil
 			}
+		}
+	}
+	t.Fatalf("%s has no step with %q", file, contains)
+	return "", false
+}
+
+// The comment goes from one job to the other as an output, also of a preview that failed.
+func TestCommentIsHandedOver(t *testing.T) {
+	for _, failure := range []string{"", "1"} {
+		s := newSandbox(t)
+		outputs, summary := filepath.Join(t.TempDir(), "outputs"), filepath.Join(t.TempDir(), "summary")
+		output, ok := step(t, s, "preview.yml", "scripts/comment", "CI=true", "PULUMI_BACKEND_URL=s3://bucket", "PULUMI_CONFIG_PASSPHRASE=x",
+			"FAKE_PREVIEW_FAILS="+failure, "GITHUB_OUTPUT="+outputs, "GITHUB_STEP_SUMMARY="+summary)
+		if ok != (failure == "") {
+			t.Errorf("preview fails: %q, step succeeds: %v\n%s", failure, ok, output)
+		}
+		text, err := os.ReadFile(outputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := os.ReadFile(summary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, rest, _ := strings.Cut(string(text), "<<")
+		end, rest, _ := strings.Cut(rest, "\n")
+		if comment, found := strings.CutSuffix(rest, end+"\n"); name != "text" || !found || comment != string(shown) || !strings.HasPrefix(comment, "## Preview of stack dev\n") {
+			t.Errorf("the output is\n%s\nand the summary\n%s", text, shown)
+		}
+	}
+}
+
+// A second run changes the comment of the first one.
+func TestCommentIsPosted(t *testing.T) {
+	for old, want := range map[string]string{"": "--method POST repos/o/n/issues/1/comments", "https://api/comments/7": "--method PATCH https://api/comments/7"} {
+		s := newSandbox(t)
+		output, ok := step(t, s, "preview.yml", "gh api", "COMMENTS=repos/o/n/issues/1/comments", "COMMENT=$(touch x) `x`\nsecond line", "FAKE_COMMENT="+old)
+		if !ok || !strings.Contains(output, want) || !strings.Contains(output, "\n<!-- preview -->\n$(touch x) `x`\nsecond line\n") {
+			t.Errorf("%v\n%s", ok, output)
 		}
 	}
 }

@@ -185,6 +185,7 @@ func TestSettings(t *testing.T) {
 		{key: "cors", value: `{"allowOrigins":["*"],"maxAgeSeconds":1}`, with: anyOrigin, changed: []string{"apigatewayv2.Api consumer corsConfiguration"}},
 		{key: "jwt", value: `{"issuer":"https://other.example.com","audiences":["api"]}`, with: jwt, changed: []string{"apigatewayv2.Authorizer consumer jwtConfiguration"}},
 		{key: "jwt", value: `{"issuer":"https://issuer.example.com","audiences":["other"]}`, with: jwt, changed: []string{"apigatewayv2.Authorizer consumer jwtConfiguration"}},
+		{key: "bastionAmi", value: "ami-0123456789abcdef0", changed: []string{"ec2.Instance consumer-bastion ami"}},
 		{key: "ssh", value: `{"keyName":"me","cidrs":["203.0.113.0/24"]}`, changed: []string{"ec2.Instance consumer-bastion keyName"}, added: []string{"vpc.SecurityGroupIngressRule consumer-bastion-ssh-203.0.113.0-24"}},
 		{key: "aws:allowedAccountIds", value: `["123456789012"]`, changed: []string{"providers.aws aws allowedAccountIds"}},
 		{key: "aws:skipRegionValidation", value: "true", changed: []string{"providers.aws aws skipRegionValidation"}},

@@ -29,6 +29,7 @@ type Declaration struct {
 	Key      string
 	Type     string // in the schema of a Pulumi project: string, integer, boolean, array or object
 	Default  any
+	Value    any // what the field holds; nil of an object
 	Meaning  string
 	Allowed  string        // "" if every value of the type is
 	OnChange string        // what a change does to a stack that is up
@@ -85,6 +86,7 @@ func Var[T any](s *Set, field *T, key string, fallback T, meaning, onChange stri
 			s.problems.Add(d.Key, value, "%s", a.Text)
 		}
 	}
+	d.Value = *field
 	s.declared = append(s.declared, d)
 }
 
@@ -128,10 +130,41 @@ func Read(d Declarer, lookup func(key string) (any, bool)) Problems {
 }
 
 // Check returns what is not allowed in the declared fields.
-func Check(d Declarer) Problems {
+func Check(d Declarer) Problems { return held(d).problems }
+
+// held passes over the declarations and changes no field.
+func held(d Declarer) *Set {
 	s := &Set{lookup: func(string) (any, bool) { return nil, false }, keep: true}
 	d.Declare(s)
-	return s.problems
+	return s
+}
+
+// Changed returns the settings of after that hold another value than those of before, each once. Fields of objects count
+// one by one.
+func Changed(before, after Declarer) []Declaration {
+	values, changed := map[string]any{}, []Declaration(nil)
+	for _, d := range leaves(held(before).declared) {
+		values[d.Key] = d.Value
+	}
+	for _, d := range leaves(held(after).declared) {
+		if value, known := values[d.Key]; !known || !reflect.DeepEqual(value, d.Value) {
+			changed = append(changed, d)
+		}
+		values[d.Key] = d.Value
+	}
+	return changed
+}
+
+// leaves returns the declarations and, of objects, their fields instead.
+func leaves(declared []Declaration) (all []Declaration) {
+	for _, d := range declared {
+		if len(d.Fields) > 0 {
+			all = append(all, leaves(d.Fields)...)
+		} else {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // decode puts a configured value into a field, or records why it cannot.

@@ -105,6 +105,21 @@ func TestCheckKeepsWhatFieldsHold(t *testing.T) {
 	}
 }
 
+func TestChanged(t *testing.T) {
+	before, after := defaults, defaults
+	after.Count, after.List, after.PartOne = 3, []string{"b"}, 2
+	var keys []string
+	for _, d := range Changed(&before, &after) {
+		keys = append(keys, d.Key)
+	}
+	if want := []string{"count", "list", "limits.parts.one"}; !reflect.DeepEqual(keys, want) {
+		t.Errorf("changed: %v, want %v", keys, want)
+	}
+	if changed := Changed(&before, &before); len(changed) > 0 || before.Count != defaults.Count {
+		t.Errorf("nothing changed, and yet %v", changed)
+	}
+}
+
 func TestErrorsAreSortedAndSaidOnce(t *testing.T) {
 	var p Problems
 	p.Add("b", 1, "two")

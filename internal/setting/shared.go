@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // What a change of a setting does to a stack that is up, where several settings say the same.
@@ -13,6 +14,11 @@ const (
 	Fixed   = "fixed by the first up: take another stack"
 	Nothing = "nothing"
 )
+
+// Interrupts tells from what a change does whether somebody may notice.
+func Interrupts(onChange string) bool {
+	return !slices.ContainsFunc([]string{InPlace, Rolling, Nothing}, func(harmless string) bool { return strings.HasPrefix(onChange, harmless) })
+}
 
 var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
 

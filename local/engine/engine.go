@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/term"
 
+	"private-api/local/awsapi"
 	"private-api/local/plugins"
 	"private-api/local/tasks"
 	"private-api/trace"
@@ -34,12 +35,15 @@ const stackName = "local"
 // Options of an engine.
 type Options struct {
 	CLI     auto.PulumiCommand
-	Program pulumi.RunFunc
-	Root    string            // of the repository; relative paths of build contexts count from it
-	Config  map[string]string // by key; without a namespace, the project's
-	Display io.Writer         // takes all that Pulumi shows
-	Temp    string            // folder for everything that is made; "": the system's
-	Tasks   tasks.Options     // Folder is set here
+	Program func(endpoint string) pulumi.RunFunc // asks AWS itself at that URL
+	Root    string                               // of the repository; relative paths of build contexts count from it
+	Config  map[string]string                    // by key; without a namespace, the project's
+	Display io.Writer                            // takes all that Pulumi shows
+	// Progress takes what the program says of a resource only while an update is under way, and "" once its component is
+	// done; default: nothing does.
+	Progress func(resource, text string)
+	Temp     string        // folder for everything that is made; "": the system's
+	Tasks    tasks.Options // Folder is set here
 }
 
 // Engine is one stack and the cloud that it is deployed to.
@@ -51,8 +55,11 @@ type Engine struct {
 	project string
 	folder  *os.File // locked
 	servers *plugins.Servers
+	api     *awsapi.Server
 	stack   auto.Stack
 	display io.Writer
+
+	progress func(resource, text string)
 }
 
 // New makes an empty stack, whose tasks stop when ctx ends. Close removes it and everything that came of it.
@@ -61,7 +68,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root, display: o.Display}
+	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root, display: o.Display, progress: o.Progress}
 	o.Tasks.Folder = filepath.Join(folder.Name(), programs)
 	e.Runner = tasks.New(ctx, e.Set, o.Tasks)
 	defer func() {
@@ -84,6 +91,9 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if e.servers, err = plugins.Serve(e.Set, e.Runner, o.Root); err != nil {
 		return nil, err
 	}
+	if e.api, err = awsapi.Serve(e.Set, e.Runner); err != nil {
+		return nil, err
+	}
 	environment := auto.EnvVars(map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.ToSlash(state),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(),
@@ -92,7 +102,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 		"PULUMI_HOME":                                 home,
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 	})
-	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, e.project, o.Program,
+	e.stack, err = auto.UpsertStackInlineSource(ctx, stackName, e.project, o.Program(e.api.URL),
 		auto.WorkDir(work), auto.Project(*project), auto.Pulumi(o.CLI), environment)
 	if err != nil {
 		return nil, fmt.Errorf("making the stack: %w", err)
@@ -180,6 +190,9 @@ func (e *Engine) Close() error {
 	e.Runner.Stop() // what a provider waits for ends, and so can the provider
 	if e.servers != nil {
 		e.servers.Close()
+	}
+	if e.api != nil {
+		e.api.Close()
 	}
 	e.Runner.Close()
 	return errors.Join(os.RemoveAll(e.folder.Name()), e.folder.Close())

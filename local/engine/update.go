@@ -52,12 +52,19 @@ func (e *Engine) update(ctx context.Context, name string, command func(chan<- ev
 				}
 				if step := event.ResOutputsEvent; step != nil {
 					state, does := cmp.Or(step.Metadata.New, step.Metadata.Old), done[step.Metadata.Op]
+					if !state.Custom && e.progress != nil {
+						e.progress(resource.URN(state.URN).Name(), "") // a component with outputs is done
+					}
 					if does != "" && state.Custom && !strings.HasPrefix(state.Type, "pulumi:") {
 						typ := string(resource.URN(state.URN).Type().Name())
 						changes = append(changes, Change{components[state.URN], typ, does})
 					}
 				}
-				if d := event.DiagnosticEvent; d != nil && d.Severity == "error" {
+				switch d := event.DiagnosticEvent; {
+				case d == nil:
+				case d.Ephemeral && e.progress != nil:
+					e.progress(resource.URN(d.URN).Name(), strings.TrimSpace(colors.Never.Colorize(d.Message)))
+				case d.Severity == "error":
 					if reason := e.reason(d.Message); reason != "" && !slices.Contains(reasons, reason) {
 						reasons = append(reasons, reason)
 					}
@@ -74,7 +81,11 @@ func (e *Engine) update(ctx context.Context, name string, command func(chan<- ev
 	case ctx.Err() != nil:
 		return changes, fmt.Errorf("%s was interrupted", name)
 	case len(reasons) > 0:
-		err = errors.New(strings.Join(reasons, "\n"))
+		separator := "\n"
+		if strings.Contains(strings.Join(reasons, ""), separator) {
+			separator = "\n\n"
+		}
+		err = errors.New(strings.Join(reasons, separator))
 	}
 	return changes, fmt.Errorf("%s failed: %w", name, err)
 }
@@ -85,7 +96,10 @@ func (e *Engine) reason(message string) string {
 	if _, after, found := strings.Cut(text, "1 error occurred:\n\t* "); found {
 		text = after
 	}
-	if text == "update failed" || strings.Contains(text, "grpc: the client connection is closing") {
+	switch {
+	case text == "update failed", strings.Contains(text, "grpc: the client connection is closing"):
+		return ""
+	case strings.HasSuffix(text, " is not deployed"): // the service has said why
 		return ""
 	}
 	return text

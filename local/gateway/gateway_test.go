@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -468,41 +467,23 @@ func TestFrozenTaskIsReplaced(t *testing.T) {
 	}
 }
 
-// revise registers a new revision of a task definition, with text in it replaced, and deploys it.
-func (s *running) revise(t *testing.T, name, old, replacement string) error {
+// deploy deploys a new revision, with text in the container definitions replaced, and returns the service once its
+// deployment has ended.
+func (s *running) deploy(t *testing.T, name, old, replacement string) tasks.Service {
 	t.Helper()
-	for _, d := range s.set.Of(trace.TaskDefinitionType) {
-		if d.Name != name {
-			continue
-		}
-		outputs := trace.Values{}
-		for key, value := range d.Outputs {
-			outputs[key] = value
-		}
-		outputs["arn"] = d.Outputs.Text("arn") + "0"
-		text := strings.Replace(d.Outputs.Text("containerDefinitions"), old, replacement, 1)
-		if text == d.Outputs.Text("containerDefinitions") {
-			t.Fatalf("%q is not in %s", old, text)
-		}
-		outputs["containerDefinitions"] = text
-		s.set.Put(trace.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
-		for _, service := range s.set.Of(trace.ServiceType) {
-			if service.Name == name {
-				service.Outputs["taskDefinition"] = outputs["arn"]
-				return s.runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs)
-			}
-		}
+	service, err := mocked.Revise(t, s.set, s.runner, name, old, replacement)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("no task definition and service %s", name)
-	return nil
+	return mocked.Await(t, s.runner, service)
 }
 
 func TestDeploymentUnderLoad(t *testing.T) {
 	s := start(t, map[string]string{"drainSeconds": "1"})
 	before := s.runner.Processes()
 	sent, failed := mocked.Load(s.URL+"/api/books", func() {
-		if err := s.revise(t, "producer-book", `"IMAGE_DIGEST","value":"sha256:`, `"IMAGE_DIGEST","value":"sha256:new-`); err != nil {
-			t.Error(err)
+		if after := s.deploy(t, "producer-book", `"IMAGE_DIGEST","value":"sha256:`, `"IMAGE_DIGEST","value":"sha256:new-`); after.Deployments[0].Status != "SUCCESSFUL" {
+			t.Errorf("the deployment ends with %+v", after.Deployments[0])
 		}
 		eventually(t, "the old tasks have ended", func() bool {
 			alive := 0
@@ -522,44 +503,40 @@ func TestDeploymentUnderLoad(t *testing.T) {
 	}
 }
 
+// A deployment whose tasks fail is rolled back while requests go on, whatever ran before.
 func TestFailedDeploymentLeavesWhatRan(t *testing.T) {
 	s := start(t, nil)
-	before := fmt.Sprint(s.runner.Processes())
 	sent, failed := mocked.Load(s.URL+"/api/books", func() {
-		err := s.revise(t, "producer-book", `"DRAIN_DELAY","value":"`, `"DRAIN_DELAY","value":"not-`)
-		if err == nil || !strings.Contains(err.Error(), "it exited: exit status 1") || !strings.Contains(err.Error(), "DRAIN_DELAY=") {
-			t.Errorf("the reason is missing: %v", err)
-		}
-		if err := s.revise(t, "producer-book", "@sha256:", "@sha256:not-"); err == nil || !strings.Contains(err.Error(), "was not built here") {
-			t.Errorf("an image that is not there: %v", err)
+		for _, test := range []struct{ old, replacement, stopCode, reason string }{
+			{`"DRAIN_DELAY","value":"`, `"DRAIN_DELAY","value":"not-`, "EssentialContainerExited", "Essential container in task exited"},
+			{"@sha256:", "@sha256:not-", "TaskFailedToStart", "CannotPullContainerError: image "},
+		} {
+			after := s.deploy(t, "producer-book", test.old, test.replacement)
+			if d := after.Deployments[0]; d.Status != "ROLLBACK_SUCCESSFUL" || d.Breaker.Status != "TRIGGERED" || d.Breaker.Failures < 3 {
+				t.Errorf("the deployment ends with %+v", d)
+			}
+			for _, task := range after.Tasks {
+				if task.StopCode == test.stopCode && strings.HasPrefix(task.StoppedReason, test.reason) {
+					test.reason = ""
+				}
+			}
+			if test.reason != "" {
+				t.Errorf("%q is not among the tasks %+v", test.reason, after.Tasks)
+			}
 		}
 	})
 	if len(failed) > 0 || sent == 0 {
 		t.Errorf("%d of %d requests failed: %q", len(failed), sent, failed[:min(5, len(failed))])
 	}
-	eventually(t, "only the old tasks are left", func() bool { return len(s.runner.Processes()) == 6 })
-	if after := fmt.Sprint(s.runner.Processes()); len(after) != len(before) {
-		t.Errorf("processes are %s, were %s", after, before)
-	}
+	eventually(t, "as many tasks as before are left", func() bool { return len(s.runner.Processes()) == 6 })
 }
 
 // ECS refuses a service whose target group no load balancer uses.
 func TestTargetGroupWithoutLoadBalancer(t *testing.T) {
 	s := startWith(t, nil, tasks.Options{WithoutProcesses: true})
 	s.remove(t, "aws:lb/listenerRule:ListenerRule", "producer-book")
-	err := s.revise(t, "producer-book", "@sha256:", "@sha256:0")
+	_, err := mocked.Revise(t, s.set, s.runner, "producer-book", "@sha256:", "@sha256:0")
 	if err == nil || !strings.Contains(err.Error(), "does not have an associated load balancer") {
-		t.Errorf("error is %v", err)
-	}
-}
-
-func TestNeverHealthy(t *testing.T) {
-	root, services := mocked.Apps(t)
-	set, runner := mocked.Deploy(t, stack.Program{Services: services, Root: root}, nil, tasks.Options{HealthyTimeout: time.Second})
-	s := &running{set: set, runner: runner}
-	// The container port is not the one that the process is told.
-	err := s.revise(t, "producer-echo", `"name":"PORT","value":"8080"`, `"name":"PORT","value":"0"`)
-	if err == nil || !strings.Contains(err.Error(), "not within 1s: health check /api/echo/health: ") || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -11,9 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil/rpcerror"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -147,13 +145,7 @@ func (p *resources) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pu
 	if err != nil {
 		return nil, err
 	}
-	if err := p.apply(ctx, in, id, outputs); err != nil {
-		if in.Token == trace.ServiceType {
-			return nil, initFailed(id, properties, r.Properties, err)
-		}
-		return nil, err
-	}
-	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, nil
+	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, p.apply(ctx, in, id, outputs)
 }
 
 // count returns the number of a new resource: for a task definition, the revision of its family.
@@ -166,14 +158,6 @@ func (c *cloud) count(in request) int {
 	defer c.mutex.Unlock()
 	c.counts[in.Token+" "+name]++
 	return c.counts[in.Token+" "+name]
-}
-
-// initFailed is how the real provider reports a service that ECS made and whose tasks do not run: it exists, and failed.
-// The engine then calls the program's error hook.
-func initFailed(id string, properties, inputs *structpb.Struct, reason error) error {
-	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, reason.Error()), &pulumirpc.ErrorResourceInitFailed{
-		Id: id, Properties: properties, Inputs: inputs, Reasons: []string{reason.Error()},
-	})
 }
 
 // preview returns the outputs of which those are unknown that AWS adds.
@@ -205,7 +189,7 @@ func (p *resources) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pu
 	return &pulumirpc.UpdateResponse{Properties: properties}, err
 }
 
-// apply builds an image or deploys a service. Then the resource is there for requests.
+// apply builds an image or begins to deploy a service. Then the resource is there for requests.
 func (c *cloud) apply(ctx context.Context, in request, id string, outputs resource.PropertyMap) error {
 	r := trace.Resource{Type: in.Token, ID: id, Name: in.urn.Name(), Outputs: trace.Values(outputs.Mappable())}
 	switch r.Type {
@@ -213,7 +197,7 @@ func (c *cloud) apply(ctx context.Context, in request, id string, outputs resour
 		image := r.Outputs.Object("build") // no request meets it, and the engine does not delete it
 		return c.runner.Build(ctx, tasks.NewImage(c.root, image), image.Text("contextDigest"))
 	case trace.ServiceType:
-		if err := c.runner.Deploy(ctx, id, r.Name, r.Outputs); err != nil {
+		if err := c.runner.Deploy(id, r.Name, r.Outputs); err != nil {
 			return fmt.Errorf("service %s: %w", r.Name, err)
 		}
 	}

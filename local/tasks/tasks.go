@@ -3,9 +3,9 @@
 package tasks
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,16 +36,14 @@ type Runner struct {
 
 // Options of a runner.
 type Options struct {
-	Folder         string                     // for the programs that are built; the caller removes it
-	Log            func(service, line string) // takes what the services write; default: nothing does
-	HealthyTimeout time.Duration              // how long a deployment may take to become healthy; default 30 s
+	Folder string                     // for the programs that are built; the caller removes it
+	Log    func(service, line string) // takes what the services write; default: nothing does
 	// WithoutProcesses starts nothing: every task counts as running and healthy. It proves the program, not the services.
 	WithoutProcesses bool
 }
 
 // New returns a runner for what is deployed in set. It stops when ctx ends.
 func New(ctx context.Context, set *trace.Set, o Options) *Runner {
-	o.HealthyTimeout = cmp.Or(o.HealthyTimeout, 30*time.Second)
 	if o.Log == nil {
 		o.Log = func(string, string) {}
 	}
@@ -87,66 +85,55 @@ type container struct {
 	PortMappings []struct{ ContainerPort int }
 	Environment  []struct{ Name, Value string }
 	StopTimeout  int // seconds
+
+	LogConfiguration struct{ Options map[string]string }
 }
 
 // plan is all that a task is made from.
 type plan struct {
 	container
+	definition  string // ARN of the task definition
 	targetGroup string // ARN, "" if none
 	target      trace.Target
+	grace       time.Duration // until health checks count
 }
 
-// service is an ECS service.
-type service struct {
-	tasks      []*task    // registered: old and new ones during a deployment; guarded by the runner's mutex
-	deployment sync.Mutex // one at a time
-}
-
-// Deploy brings a service to what its outputs say: new tasks start beside the old ones, and once all are healthy the old
-// ones are stopped (minimum healthy 100 %, maximum 200 %). If they do not get there, the new ones are stopped, the old
-// ones stay, and the error says why.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
-func (r *Runner) Deploy(ctx context.Context, arn, name string, outputs trace.Values) error {
+// Deploy starts a deployment of a service, as its outputs say, and does not wait for it. The error is what ECS refuses.
+// Without processes, the deployment is done when Deploy returns.
+func (r *Runner) Deploy(arn, name string, outputs trace.Values) error {
 	p, err := r.plan(name, outputs)
 	if err != nil {
 		return err
 	}
+	breaker := outputs.Object("deploymentCircuitBreaker")
+	o := settings{
+		desired:    outputs.Number("desiredCount"),
+		minPercent: outputs.Number("deploymentMinimumHealthyPercent"), maxPercent: outputs.Number("deploymentMaximumPercent"),
+		breaker: breaker.Is("enable"), rollback: breaker.Is("rollback"),
+	}
 	r.mutex.Lock()
 	s := r.services[arn]
 	if s == nil {
-		s = &service{}
+		s = &service{arn: arn, name: arn[strings.LastIndex(arn, "/")+1:], wake: make(chan struct{}, 1), done: make(chan struct{})}
+		s.ctx, s.stop = context.WithCancel(r.ctx)
 		r.services[arn] = s
+		r.group.Go(func() { r.run(s) })
 	}
+	s.deploy(p, o)
 	r.mutex.Unlock()
-	s.deployment.Lock()
-	defer s.deployment.Unlock()
-	old := r.registered(s)
-	started, err := r.startTasks(s, p, outputs.Number("desiredCount"))
-	if err == nil {
-		err = r.awaitHealthy(ctx, started)
+	if r.options.WithoutProcesses {
+		r.schedule(s)
+	} else {
+		s.awake()
 	}
-	if err != nil {
-		r.stopTasks(s, started)
-		return fmt.Errorf("its tasks did not become healthy, what ran before goes on: %w", err)
-	}
-	for _, t := range started {
-		t.steady.Store(true)
-	}
-	r.stopTasks(s, old)
 	return nil
-}
-
-func (r *Runner) registered(s *service) []*task {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	return slices.Clone(s.tasks)
 }
 
 // plan reads what the outputs of a service ask for.
 func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 	definition, ok := r.set.Find(trace.TaskDefinitionType, outputs.Text("taskDefinition"))
 	if !ok {
-		return plan{}, fmt.Errorf("task definition %s is not there", outputs.Text("taskDefinition"))
+		return plan{}, errors.New("ClientException: TaskDefinition not found")
 	}
 	var containers []container
 	if err := json.Unmarshal([]byte(definition.Outputs.Text("containerDefinitions")), &containers); err != nil {
@@ -161,15 +148,18 @@ func (r *Runner) plan(name string, outputs trace.Values) (plan, error) {
 	targetGroup := ""
 	for _, balancer := range outputs.Objects("loadBalancers") {
 		targetGroup = balancer.Text("targetGroupArn")
-		if balancer.Text("containerName") != c.Name || balancer.Number("containerPort") != target.Port {
-			return plan{}, fmt.Errorf("the load balancer of %s names container %s:%d, which the task definition does not have", name, balancer.Text("containerName"), balancer.Number("containerPort"))
+		// ECS refuses these, in these words. The service must come after the listener rule.
+		switch name, port := balancer.Text("containerName"), balancer.Number("containerPort"); {
+		case name != c.Name:
+			return plan{}, fmt.Errorf("InvalidParameterException: The container %s does not exist in the task definition", name)
+		case port != target.Port:
+			return plan{}, fmt.Errorf("InvalidParameterException: The container %s did not have a container port %d defined", name, port)
+		case !r.set.Attached(targetGroup):
+			return plan{}, fmt.Errorf("InvalidParameterException: The target group with targetGroupArn %s does not have an associated load balancer", targetGroup)
 		}
 	}
-	// ECS refuses that, in these words: the service must come after the listener rule.
-	if targetGroup != "" && !r.set.Attached(targetGroup) {
-		return plan{}, fmt.Errorf("the target group %s does not have an associated load balancer", targetGroup)
-	}
-	return plan{c, targetGroup, target}, nil
+	grace := time.Duration(outputs.Number("healthCheckGracePeriodSeconds")) * time.Second / Speed
+	return plan{c, definition.Outputs.Text("arn"), targetGroup, target, grace}, nil
 }
 
 // Remove stops a service and waits for the end of its tasks.
@@ -181,54 +171,13 @@ func (r *Runner) Remove(arn string) {
 	if s == nil {
 		return
 	}
-	s.deployment.Lock()
-	defer s.deployment.Unlock()
-	tasks := r.registered(s)
-	r.stopTasks(s, tasks)
-	for _, t := range tasks {
-		<-t.ended
-	}
-}
-
-// startTasks starts n tasks and registers them. Those that did start are returned with the error too.
-func (r *Runner) startTasks(s *service, p plan, n int) ([]*task, error) {
-	var started []*task
-	for range n {
-		t, err := r.startTask(s, p)
-		if err != nil {
-			return started, err
-		}
-		started = append(started, t)
-		r.mutex.Lock()
-		s.tasks = append(s.tasks, t)
-		r.mutex.Unlock()
-	}
-	return started, nil
-}
-
-// awaitHealthy returns once all tasks are healthy.
-func (r *Runner) awaitHealthy(ctx context.Context, started []*task) error {
-	for limit := time.Now().Add(r.options.HealthyTimeout); ; time.Sleep(20 * time.Millisecond) {
-		missing := slices.IndexFunc(started, func(t *task) bool { return t.hasEnded() || !t.healthy.Load() })
-		switch err := cmp.Or(ctx.Err(), r.ctx.Err()); {
-		case missing < 0 || err != nil:
-			return err
-		case started[missing].hasEnded():
-			return started[missing].failure()
-		case time.Now().After(limit):
-			return fmt.Errorf("not within %v: %w", r.options.HealthyTimeout, started[missing].failure())
-		}
-	}
-}
-
-// stopTasks takes tasks out of the target group and stops them, without waiting: requests under way finish first.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
-func (r *Runner) stopTasks(s *service, tasks []*task) {
+	s.stop()
+	<-s.done
 	r.mutex.Lock()
-	s.tasks = slices.DeleteFunc(s.tasks, func(t *task) bool { return slices.Contains(tasks, t) })
+	tasks := slices.Clone(s.tasks)
 	r.mutex.Unlock()
 	for _, t := range tasks {
-		t.stop()
+		<-t.ended
 	}
 }
 
@@ -261,12 +210,12 @@ func (r *Runner) Targets(targetGroup string) (all, healthy int) {
 
 func (r *Runner) targets(targetGroup string) (all, healthy []*task) {
 	for _, s := range r.services {
-		for _, t := range s.tasks {
+		for _, t := range s.running() {
 			if t.targetGroup != targetGroup {
 				continue
 			}
 			all = append(all, t)
-			if t.healthy.Load() {
+			if t.healthy {
 				healthy = append(healthy, t)
 			}
 		}
@@ -279,10 +228,10 @@ func (r *Runner) Target(arn string) (target trace.Target, ok bool) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	s := r.services[arn]
-	if s == nil || len(s.tasks) == 0 {
+	if s == nil || len(s.running()) == 0 {
 		return trace.Target{}, false
 	}
-	return s.tasks[0].target, true
+	return s.active.target, true
 }
 
 // Processes are the ids of what runs.
@@ -291,7 +240,7 @@ func (r *Runner) Processes() []int {
 	defer r.mutex.Unlock()
 	var ids []int
 	for _, s := range r.services {
-		for _, t := range s.tasks {
+		for _, t := range s.running() {
 			if t.command != nil {
 				ids = append(ids, t.command.Process.Pid)
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,8 @@ func Root(testing.TB) string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Deploy runs the program with a configuration, builds the images and runs the services until the end of the test.
+// Deploy runs the program with a configuration, builds the images and runs the services until the end of the test. It
+// waits for their deployments.
 func Deploy(t testing.TB, program stack.Program, config map[string]string, o tasks.Options) (*trace.Set, *tasks.Runner) {
 	t.Helper()
 	if program.Root == "" {
@@ -59,12 +61,61 @@ func Deploy(t testing.TB, program stack.Program, config map[string]string, o tas
 		}
 	}
 	for _, service := range set.Of(trace.ServiceType) {
-		if err := runner.Deploy(context.Background(), service.ID, service.Name, service.Outputs); err != nil {
+		if err := runner.Deploy(service.ID, service.Name, service.Outputs); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, service := range set.Of(trace.ServiceType) {
+		if s := Await(t, runner, service.ID); s.Deployments[0].Status != "SUCCESSFUL" {
+			t.Fatalf("deployment of %s: %+v, events %v", service.Name, s.Deployments[0], s.Events)
 		}
 	}
 	return set, runner
 }
+
+// Await waits until the latest deployment of a service has ended, and returns the service.
+func Await(t testing.TB, runner *tasks.Runner, arn string) tasks.Service {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for _, s := range runner.Services() {
+			if s.ARN == arn && s.Deployments[0].FinishedAt != 0 {
+				return s
+			}
+		}
+	}
+	t.Fatalf("the deployment of %s does not end", arn)
+	return tasks.Service{}
+}
+
+// Revise registers a new revision of a task definition, with text in its container definitions replaced, and begins to
+// deploy it. It returns the ARN of the service, and what ECS refuses.
+func Revise(t testing.TB, set *trace.Set, runner *tasks.Runner, name, old, replacement string) (service string, err error) {
+	t.Helper()
+	for _, d := range set.Of(trace.TaskDefinitionType) {
+		if d.Name != name {
+			continue
+		}
+		outputs := maps.Clone(d.Outputs)
+		text := strings.Replace(d.Outputs.Text("containerDefinitions"), old, replacement, 1)
+		if text == d.Outputs.Text("containerDefinitions") {
+			t.Fatalf("%q is not in %s", old, text)
+		}
+		revisions++
+		outputs["arn"], outputs["containerDefinitions"] = fmt.Sprintf("%s%d", d.Outputs.Text("arn"), revisions), text
+		set.Put(trace.Resource{Type: d.Type, ID: d.ID, Name: d.Name + "-next", Outputs: outputs})
+		for _, service := range set.Of(trace.ServiceType) {
+			if service.Name == name {
+				service.Outputs["taskDefinition"] = outputs["arn"]
+				return service.ID, runner.Deploy(service.ID, service.Name, service.Outputs)
+			}
+		}
+	}
+	t.Fatalf("no task definition and service %s", name)
+	return "", nil
+}
+
+// revisions tells task definitions apart.
+var revisions int
 
 // Services are two that do not change with those of the stack.
 func Services() []producer.Service {
