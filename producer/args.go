@@ -150,7 +150,7 @@ func (a *Args) Declare(s *setting.Set) {
 		"in place; the new way out is there before the old one goes", setting.OneOf(EgressNat, EgressNatPerZone, EgressEndpoints))
 	a.Network.declare(s)
 	setting.Var(s, &a.Namespace, "namespace", "http-api.local", "Private DNS domain in which services find each other by name; two stacks in one VPC need two",
-		"rolling deployment; callers must use the new names once it is done",
+		"interrupts calls between services that use the old names; otherwise a rolling deployment",
 		setting.Must(fmt.Sprintf("two labels or more of lower-case letters, digits and inner hyphens, such as shop.internal, at most %d characters together; not amazonaws.com, which tasks need, nor a domain above or in it", maxNamespace),
 			func(name string) bool {
 				return len(name) <= maxNamespace && namespaceName.MatchString(name) && !awsDomain.MatchString(name)

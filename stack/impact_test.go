@@ -136,6 +136,6 @@ func TestInterruptingSettings(t *testing.T) {
 		}
 	}
 	collect(declarations())
-	same(t, "settings", got, []string{"aws:region", "aws:profile", "producerVpcCidr", "services.<name>.port", "authorization", "consumerVpcCidr",
-		"bastionAmi", "ssh.keyName", "availabilityZones", "availabilityZoneCount"})
+	same(t, "settings", got, []string{"aws:region", "aws:profile", "producerVpcCidr", "network.vpcId", "namespace", "services.<name>.port", "authorization", "consumerVpcCidr",
+		"bastionAmi", "ssh.keyName", "listener.arn", "availabilityZones", "availabilityZoneCount"})
 }

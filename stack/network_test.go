@@ -15,7 +15,7 @@ import (
 
 // existing are the settings of the network that exists in the stand-in's account.
 func existing(more map[string]string) map[string]string {
-	all := map[string]string{"network": fmt.Sprintf(`{"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0], fakeaws.ExistingSubnets[1])}
+	all := map[string]string{"network": fmt.Sprintf(`{"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[1].ID)}
 	maps.Copy(all, more)
 	return all
 }
@@ -26,7 +26,7 @@ func deployInNetwork(t *testing.T, settings map[string]string) (*testkit.Recorde
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"} {
 		t.Setenv(name, value)
 	}
-	aws := httptest.NewServer(http.HandlerFunc(fakeaws.Default.EC2))
+	aws := httptest.NewServer(http.HandlerFunc(fakeaws.EC2))
 	defer aws.Close()
 	p := fixture(t)
 	p.Endpoint = aws.URL
@@ -51,7 +51,7 @@ func TestNetwork(t *testing.T) {
 	})
 	same(t, "resources", r.List(), want)
 
-	subnets := []any{fakeaws.ExistingSubnets[0], fakeaws.ExistingSubnets[1]}
+	subnets := []any{fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[1].ID}
 	for name, input := range map[string]string{
 		"lb.LoadBalancer producer": "subnets", "apigatewayv2.VpcLink producer": "subnetIds", "ecs.Service producer-alpha": "networkConfiguration.subnets",
 	} {
@@ -75,7 +75,7 @@ func TestNetworkSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := deployInNetwork(t, map[string]string{"network": fmt.Sprintf(`{"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0], fakeaws.ExistingSubnets[2])})
+	after, err := deployInNetwork(t, map[string]string{"network": fmt.Sprintf(`{"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[2].ID)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,15 +9,21 @@ import (
 	"text/template"
 )
 
-// The network that exists in every account: a VPC with 10.8.0.0/16, and subnets of /24 in the first three zones, which have
+// ExistingVpc exists in every account: a VPC with 10.8.0.0/16, and subnets of /24 in the first three zones, which have
 // a default route to a NAT gateway. Nothing else is in it.
 const ExistingVpc = "vpc-00000001"
 
 // ExistingSubnets are its subnets.
-var ExistingSubnets = []string{"subnet-00000001", "subnet-00000002", "subnet-00000003"}
+var ExistingSubnets = []struct{ ID, CidrBlock string }{
+	{"subnet-00000001", "10.8.0.0/24"}, {"subnet-00000002", "10.8.1.0/24"}, {"subnet-00000003", "10.8.2.0/24"},
+}
 
-// EC2 answers the calls of EC2 by which the program looks at a network that exists.
-func (in Account) EC2(w http.ResponseWriter, r *http.Request) {
+// EC2 answers the calls of EC2 by which the program looks at a network that exists. The region is that of the signature.
+func EC2(w http.ResponseWriter, r *http.Request) {
+	in := Default
+	if scope := strings.Split(r.Header.Get("Authorization"), "/"); len(scope) > 2 {
+		in.Region = scope[2]
+	}
 	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
 	var answer bytes.Buffer
 	err := r.ParseForm()
@@ -59,13 +65,13 @@ func (c ec2Call) Has(filter, value string) (bool, error) {
 
 // Subnets are those that the call asks for, with their zones.
 func (c ec2Call) Subnets() (all []map[string]any, err error) {
-	for i, id := range ExistingSubnets {
-		asked, err := c.Has("subnet-id", id)
+	for i, subnet := range ExistingSubnets {
+		asked, err := c.Has("subnet-id", subnet.ID)
 		if err != nil {
 			return nil, err
 		}
 		if asked {
-			all = append(all, map[string]any{"ID": id, "Number": i, "Zone": c.Region + string("abc"[i]), "ZoneID": fmt.Sprintf("%s-az%d", regionCode(c.Region), i+1)})
+			all = append(all, map[string]any{"ID": subnet.ID, "CidrBlock": subnet.CidrBlock, "Zone": c.Region + string("abc"[i]), "ZoneID": fmt.Sprintf("%s-az%d", regionCode(c.Region), i+1)})
 		}
 	}
 	return all, nil
@@ -77,7 +83,7 @@ var ec2Answers = template.Must(template.New("").Funcs(template.FuncMap{"vpc": fu
 {{define "DescribeVpcAttribute"}}{{with .Form.Get "Attribute"}}<{{.}}><value>true</value></{{.}}>{{end}}{{end}}
 {{define "DescribeSubnets"}}<subnetSet>{{range .Subnets}}<item><subnetId>{{.ID}}</subnetId><vpcId>{{vpc}}</vpcId>
 	<availabilityZone>{{.Zone}}</availabilityZone><availabilityZoneId>{{.ZoneID}}</availabilityZoneId>
-	<cidrBlock>10.8.{{.Number}}.0/24</cidrBlock><availableIpAddressCount>251</availableIpAddressCount></item>{{end}}</subnetSet>{{end}}
+	<cidrBlock>{{.CidrBlock}}</cidrBlock><availableIpAddressCount>251</availableIpAddressCount></item>{{end}}</subnetSet>{{end}}
 {{define "DescribeRouteTables"}}<routeTableSet><item><routeTableId>rtb-00000001</routeTableId><associationSet><item><main>true</main></item></associationSet>
 	<routeSet><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-00000001</natGatewayId><state>active</state></item></routeSet></item></routeTableSet>{{end}}
 {{define "DescribeVpcEndpoints"}}<vpcEndpointSet></vpcEndpointSet>{{end}}
