@@ -50,11 +50,10 @@ func (s settings) with(more settings) settings {
 	return all
 }
 
-// base are the settings that a simulator needs: its ECS starts no tasks, so that waiting for them never ends.
+// base are the settings that a simulator needs.
 func base() settings {
 	s := settings{"aws:region": region}
 	if os.Getenv("E2E_AWS") == "" {
-		s["waitForSteadyState"] = false
 		s["pulumi:disable-default-providers"] = []string{"aws"}
 		if !onRig() { // the real docker plugin would push to a registry that no simulator has
 			image := "123456789012.dkr.ecr." + region + ".amazonaws.com/any@sha256:" + strings.Repeat("0", 64)
@@ -92,7 +91,7 @@ func (a *account) stackIn(t *testing.T, root, backend, name string, services []p
 		env = map[string]string{}
 	}
 	env["PULUMI_BACKEND_URL"], env["PULUMI_CONFIG_PASSPHRASE"], env["PULUMI_SKIP_UPDATE_CHECK"] = "file://"+backend, "test", "true"
-	s, err := auto.UpsertStackInlineSource(context.Background(), name, project, program(stack.Program{Services: services, Root: root, Endpoint: a.env["AWS_ENDPOINT_URL"]}, a.attempts), auto.WorkDir(root), auto.EnvVars(env))
+	s, err := auto.UpsertStackInlineSource(context.Background(), name, project, a.program(root, services), auto.WorkDir(root), auto.EnvVars(env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +107,7 @@ func (a *account) stackIn(t *testing.T, root, backend, name string, services []p
 
 // serve makes the stack run other services from now on; nil: the program's own.
 func (d *deployment) serve(services []producer.Service) {
-	d.Workspace().SetProgram(program(stack.Program{Services: services, Root: d.root, Endpoint: d.account.env["AWS_ENDPOINT_URL"]}, d.account.attempts))
+	d.Workspace().SetProgram(d.account.program(d.root, services))
 }
 
 // copyTree copies a file or folder.
@@ -349,34 +348,27 @@ func label(urn string) string {
 	return fmt.Sprintf("%s %s", kind, strings.Join(parts[3:], "::"))
 }
 
-// program is what the engine runs: the stack, with tags and names in the shape that the provider at hand takes.
-// attempts, unless 0, is how often the provider tries a call, instead of 25 times.
-func program(p stack.Program, attempts int) pulumi.RunFunc {
+// program is what the engine runs: the stack, with a provider that tries calls as often as the account says.
+func (a *account) program(root string, services []producer.Service) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		err := ctx.RegisterResourceTransform(func(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
-			if args.Type == "aws:cloudwatch/logGroup:LogGroup" && args.Props["namePrefix"] != nil && onRig() {
+			switch {
+			case args.Type == "pulumi:providers:aws" && a.attempts > 0:
+				args.Props["maxRetries"] = pulumi.Int(a.attempts)
+			case args.Type == "aws:cloudwatch/logGroup:LogGroup" && args.Props["namePrefix"] != nil && onRig():
 				// The rig's bridge gives every resource a name, as it does not see that a prefix excludes one.
 				unique := fnv.New64()
-				fmt.Fprint(unique, p.Root)
+				fmt.Fprint(unique, root)
 				args.Props["name"] = pulumi.Sprintf("%s%026x", args.Props["namePrefix"], unique.Sum64())
 				delete(args.Props, "namePrefix")
-				return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
-			}
-			if args.Type != "pulumi:providers:aws" {
+			default:
 				return nil
-			}
-			if tags := args.Props["defaultTags"]; tags != nil && onRig() {
-				// The rig's bridge reads the Terraform provider's own schema, where a block is a list.
-				args.Props["defaultTags"] = pulumi.Array{tags}
-			}
-			if attempts > 0 {
-				args.Props["maxRetries"] = pulumi.Int(attempts)
 			}
 			return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
 		})
 		if err != nil {
 			return err
 		}
-		return p.Deploy(ctx)
+		return stack.Program{Services: services, Root: root, Endpoint: a.env["AWS_ENDPOINT_URL"]}.Deploy(ctx)
 	}
 }

@@ -24,8 +24,8 @@ import (
 // inventory is what an account holds: the id of each thing, prefixed by its kind ("ec2/vpc vpc-1"), and its tags, with
 // its name, where it has one, under "name". Left out are what AWS goes on listing after it is gone (terminated
 // instances, inactive clusters), what comes and goes with a VPC (its main route table, its default security group and
-// that group's rules), and network interfaces, which belong to something else in the list and on AWS keep its subnet
-// from being deleted.
+// that group's rules), network interfaces, which belong to something else in the list and on AWS keep its subnet from
+// being deleted, and service-linked roles, which are the account's and stay.
 type inventory map[string]map[string]string
 
 // listed are the services, by signing name, that inventory looks at. A stack that calls another one needs it here.
@@ -453,6 +453,9 @@ func listRoles(ctx context.Context, c *iam.Client, add adder) error {
 	for _, err := range []error{
 		pages(ctx, roles.HasMorePages, roles.NextPage, func(out *iam.ListRolesOutput) error {
 			for _, r := range out.Roles {
+				if strings.HasPrefix(aws.ToString(r.Path), "/aws-service-role/") {
+					continue
+				}
 				m := map[string]string{}
 				if tags, err := c.ListRoleTags(ctx, &iam.ListRoleTagsInput{RoleName: r.RoleName}); err == nil {
 					for _, tag := range tags.Tags {

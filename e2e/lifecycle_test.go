@@ -50,11 +50,20 @@ func TestLifecycle(t *testing.T) {
 		}
 	}
 
+	if a.proxy != nil {
+		a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Service: "ecs", Operation: "DeleteService", Times: -1, Delay: 5 * time.Second})
+	}
 	d.destroy(t)
 	if left := d.resources(t); len(left) > 0 {
 		t.Errorf("still in the state: %v", left)
 	}
 	a.sweep(t, "life")
+	if a.own {
+		waitedForRole(t, a.proxy.Calls())
+	}
+	if a.proxy != nil {
+		keptInsights(t, a.proxy.Calls())
+	}
 }
 
 // TestWithoutDocker builds images once, and then has no Docker engine any more: a stack can be destroyed all the same,

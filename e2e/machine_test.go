@@ -26,8 +26,8 @@ import (
 
 const region = "us-west-2"
 
-// TestMain points the AWS SDK of this process, which the program uses to explain failed deployments, at nothing, so
-// that a test on a simulator can never reach a real account.
+// TestMain points the AWS SDK of this process at nothing, so that a test on a simulator can never reach a real account
+// where the program is not told to ask the proxy.
 func TestMain(m *testing.M) {
 	if os.Getenv("E2E_AWS") == "" {
 		for _, variable := range os.Environ() {

@@ -229,6 +229,11 @@ func (r record) servicesAfterTheirNeeds(egress string) {
 // doorBesideWayOut: load balancer and VPC link take minutes, as the NAT gateway does, and need nothing of it.
 func (r record) doorBesideWayOut() {
 	nat := r.some("ec2", "CreateNatGateway")
+	for _, gateway := range nat {
+		for _, change := range r.find("ec2", "ModifySubnetAttribute", gateway.Params.Get("SubnetId")) {
+			r.Errorf("%s: everything in the VPC waits ten seconds for it", change)
+		}
+	}
 	for _, balancer := range r.some("elasticloadbalancing", "CreateLoadBalancer") {
 		r.beside(balancer, nat...)
 	}

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,7 +47,7 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 		// Private DNS of the endpoints and the Cloud Map namespace need both.
 		EnableDnsHostnames: pulumi.Bool(true),
 		EnableDnsSupport:   pulumi.Bool(true),
-	}, opts...)
+	}, append(opts, pulumi.Transforms([]pulumi.ResourceTransform{withoutPublicAddresses}))...)
 	if err != nil {
 		return nil, fmt.Errorf("creating VPC: %w", err)
 	}
@@ -78,6 +79,17 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 		err = net.addNatGateways(ctx, name, args, vpc.PublicSubnetIds, tables, opts...)
 	}
 	return net, err
+}
+
+// withoutPublicAddresses keeps the public subnets from giving an address to whatever starts there: NAT gateways have their
+// own. Turning it on takes the provider ten seconds, and everything in the VPC would wait for that.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ec2/wait.go
+func withoutPublicAddresses(_ context.Context, args *pulumi.ResourceTransformArgs) *pulumi.ResourceTransformResult {
+	if args.Type != "aws:ec2/subnet:Subnet" {
+		return nil
+	}
+	args.Props["mapPublicIpOnLaunch"] = pulumi.Bool(false)
+	return &pulumi.ResourceTransformResult{Props: args.Props, Opts: args.Opts}
 }
 
 // routeTable returns the route table that a subnet is associated with.

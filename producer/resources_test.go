@@ -236,6 +236,7 @@ func TestControls(t *testing.T) {
 		{"ELB.4 CKV_AWS_131 AVD-AWS-0052", "lb.LoadBalancer", "dropInvalidHeaderFields", true},
 		{"ELB.12 CKV_AWS_328", "lb.LoadBalancer", "desyncMitigationMode", "defensive"},
 		{"AVD-AWS-0053", "lb.LoadBalancer", "internal", true},
+		{"EC2.15 CKV_AWS_130 AVD-AWS-0164", "ec2.Subnet", "mapPublicIpOnLaunch", false},
 		{"ECS.2 CKV_AWS_333", "ecs.Service", "networkConfiguration.assignPublicIp", false},
 		{"ECS.3 ECS.17 CKV_AWS_335", "ecs.TaskDefinition", "networkMode", "awsvpc"},
 		{"ECS.3 CKV_AWS_335", "ecs.TaskDefinition", "pidMode", nil},

@@ -28,6 +28,7 @@ type Call struct {
 	// over before another began if its Answered is smaller than the other's Asked.
 	Asked, Answered int
 
+	region   string
 	protocol *protocol
 	sent     sent
 }
@@ -55,7 +56,7 @@ func (c Call) String() string { return c.Service + ":" + c.Operation }
 func parse(r *http.Request, body []byte) *Call {
 	c := &Call{}
 	if m := scope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
-		c.Service = m[1]
+		c.region, c.Service = m[1], m[2]
 	}
 	var document map[string]any
 	if json.Unmarshal(body, &document) != nil || document == nil {
@@ -91,7 +92,7 @@ func parse(r *http.Request, body []byte) *Call {
 }
 
 var (
-	scope   = regexp.MustCompile(`Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request`)
+	scope   = regexp.MustCompile(`Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request`)
 	apiPath = regexp.MustCompile(`^/v2/(\w+)(?:/([^/]+))?(?:/(\w+))?(?:/([^/]+))?`)
 
 	// How the paths and methods of API Gateway become the names of its operations.

@@ -2,41 +2,51 @@ package awsproxy
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 // gaps fills what the simulator forgets and AWS gives back: part of what an ECS service was given, the descriptions of
 // security-group rules, the groups of an instance that came with its network interface, and tags that an API's stage
 // got later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
-// from a change.
+// from a change. It also plays what the simulator lacks: the deployments of ECS services, and ECS's service-linked role.
 type gaps struct {
+	target string // URL of the simulator, for calls of the proxy's own
+
 	mu        sync.Mutex
-	services  map[string]map[string]any // what ECS services were given, by cluster/service
+	services  map[string]*service       // of ECS, by cluster/service
 	stageTags map[string]map[string]any // by API
 	described map[string]string         // security-group rules: id to description
+
+	outcomes  []Outcome       // of deployments yet to come
+	deployed  int64           // deployments so far
+	clusters  map[string]bool // nil until there is one
+	roleAfter int             // how often the service-linked role is yet to be missed; negative: always
 }
 
-func newGaps() *gaps {
-	return &gaps{services: map[string]map[string]any{}, stageTags: map[string]map[string]any{}, described: map[string]string{}}
+func newGaps(target string) *gaps {
+	return &gaps{
+		target:   target,
+		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, roleAfter: 1,
+	}
+}
+
+// simulator is a client's configuration for the region of the call, past the record.
+func (g *gaps) simulator(c *Call) aws.Config {
+	return aws.Config{Region: c.region, BaseEndpoint: &g.target, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 }
 
 var (
-	// kept are the fields of CreateService and UpdateService that moto does not give back, or not as it was given them.
-	kept = []string{
-		"availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags",
-		"healthCheckGracePeriodSeconds", "networkConfiguration", "platformVersion", "propagateTags",
-	}
 	// stageARN matches the path of a call about the tags of an API's stage.
 	stageARN = regexp.MustCompile(`^/v2/tags/arn:.*/apis/([^/]+)/stages/`)
 	// ruleID matches where the answer to DescribeSecurityGroupRules can take a description.
@@ -53,11 +63,23 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 		g.tagStage(stage[1], request, answer)
 	}
 	if answer.Code >= 400 {
+		if c.String() == "logs:GetLogEvents" && g.hasLogGroup(c) {
+			*answer = *c.refuse("ResourceNotFoundException", "The specified log stream does not exist.") // the simulator says group
+		}
 		return
 	}
 	switch c.String() {
+	case "ecs:CreateCluster":
+		if g.clusters == nil {
+			g.clusters = map[string]bool{}
+		}
+		g.clusters[c.Params["clusterName"]] = true
+	case "ecs:DeleteCluster":
+		delete(g.clusters, path.Base(c.Params["cluster"]))
+	case "ecs:DeleteService":
+		delete(g.services, serviceKey(c.Params["cluster"], c.Params["service"])) // its deployments go with it
 	case "ecs:CreateService", "ecs:UpdateService":
-		g.keep(c, request)
+		g.changedService(c, request, answer)
 		fallthrough
 	case "ecs:DescribeServices":
 		editJSON(answer, g.fillServices)
@@ -86,36 +108,6 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 	case "ec2:DescribeInstances":
 		replaceBody(answer, instanceGroups.ReplaceAll(answer.Body.Bytes(), []byte("$1$2$1$3")))
 	}
-}
-
-// keep remembers what CreateService or UpdateService asked for.
-func (g *gaps) keep(c *Call, request []byte) {
-	var asked map[string]any
-	if json.Unmarshal(request, &asked) != nil {
-		return
-	}
-	key := serviceKey(asked["cluster"], cmp.Or(asked["serviceName"], asked["service"]))
-	maps.DeleteFunc(asked, func(field string, value any) bool { return value == nil || !slices.Contains(kept, field) })
-	if before := g.services[key]; before != nil && c.Operation == "UpdateService" {
-		maps.Copy(before, asked)
-	} else {
-		g.services[key] = asked
-	}
-}
-
-// fillServices completes an answer that describes services.
-func (g *gaps) fillServices(doc map[string]any) {
-	list, _ := doc["services"].([]any)
-	for _, entry := range append(list, doc["service"]) {
-		if service, ok := entry.(map[string]any); ok {
-			maps.Copy(service, g.services[serviceKey(service["clusterArn"], service["serviceName"])])
-		}
-	}
-}
-
-// serviceKey names a service of a cluster, whether they are given as names or as ARNs.
-func serviceKey(cluster, service any) string {
-	return path.Base(fmt.Sprint(cluster)) + "/" + path.Base(fmt.Sprint(service))
 }
 
 // tagStage takes a stage's tags. The simulator has no path for them.

@@ -1,5 +1,5 @@
-// Package awsproxy stands between an AWS client and an AWS API simulator: it records every call, and can throttle, fail,
-// cut or delay calls.
+// Package awsproxy stands between an AWS client and an AWS API simulator: it records every call, can throttle, fail, cut
+// or delay calls, and answers what the simulator lacks.
 //
 // It is httputil.ReverseProxy and the parts that know AWS. The maintained Go proxies that inject faults
 // (toxiproxy, goproxy) work on connections or on URLs: to them CreateVpc and DescribeVpcs are the same POST, and
@@ -27,6 +27,7 @@ type Kind string
 // The faults. Of these only Delay and LoseAnswer let the call reach the simulator.
 const (
 	Throttle    Kind = "throttled"   // refused with the throttling error of the service's protocol
+	Deny        Kind = "denied"      // refused as no policy allows it
 	ServerError Kind = "500"         // refused with an internal error
 	Reset       Kind = "reset"       // connection reset before the call took effect
 	LoseAnswer  Kind = "lost answer" // connection reset after the call took effect
@@ -71,7 +72,7 @@ func New(target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy target %q: %w", target, err)
 	}
-	p := &Proxy{gaps: newGaps()}
+	p := &Proxy{gaps: newGaps(target)}
 	p.forward = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 	p.server = httptest.NewServer(http.HandlerFunc(p.serve))
 	return p, nil
@@ -168,6 +169,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case Reset:
 	case Throttle:
 		answer = c.protocol.refuse(c.protocol.throttling)
+	case Deny:
+		answer = c.protocol.refuse(c.protocol.denial.of(c))
 	case ServerError:
 		answer = c.protocol.refuse(failure{http.StatusInternalServerError, "InternalFailure", "An internal error has occurred"})
 	default:
@@ -208,6 +211,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 // would make a second resource, so each token reaches it once.
 func (p *Proxy) ask(c *Call, r *http.Request, body []byte) *httptest.ResponseRecorder {
 	send := func() *httptest.ResponseRecorder {
+		if answer := p.gaps.answer(c, body); answer != nil {
+			return answer
+		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		answer := httptest.NewRecorder()
 		p.forward.ServeHTTP(answer, r)
@@ -243,10 +249,21 @@ type failure struct {
 	code, message string
 }
 
+// denied is what AWS says where no policy allows a call.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+const denied = "User: arn:aws:iam::123456789012:user/deploy is not authorized to perform: %[1]s because no identity-based policy allows the %[1]s action"
+
+// of names the call in the message.
+func (f failure) of(c *Call) failure {
+	f.message = fmt.Sprintf(f.message, c)
+	return f
+}
+
 // protocol is the wire format of an AWS service, which decides what an error looks like.
 type protocol struct {
 	contentType, format string // of an error; the format takes code and message
 	throttling          failure
+	denial              failure // its message takes the operation
 }
 
 const (
@@ -261,13 +278,15 @@ const (
 // The wire formats of AWS.
 var (
 	// form in, XML out: IAM, STS, load balancing
-	query = &protocol{"text/xml", queryError, failure{http.StatusBadRequest, "Throttling", "Rate exceeded"}}
+	query = &protocol{"text/xml", queryError, failure{http.StatusBadRequest, "Throttling", "Rate exceeded"}, failure{http.StatusForbidden, "AccessDenied", denied}}
 	// query with an error shape of its own
-	ec2 = &protocol{"text/xml", ec2Error, failure{http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded."}}
+	ec2 = &protocol{"text/xml", ec2Error, failure{http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded."},
+		failure{http.StatusForbidden, "UnauthorizedOperation", denied}}
 	// X-Amz-Target: ECS, ECR, logs, Cloud Map, SSM
-	jsonTarget = &protocol{jsonType, jsonError, failure{http.StatusBadRequest, "ThrottlingException", "Rate exceeded"}}
+	jsonTarget = &protocol{jsonType, jsonError, failure{http.StatusBadRequest, "ThrottlingException", "Rate exceeded"}, failure{http.StatusBadRequest, "AccessDeniedException", denied}}
 	// method and path: API Gateway
-	restJSON = &protocol{jsonType, jsonError, failure{http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests"}}
+	restJSON = &protocol{jsonType, jsonError, failure{http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests"},
+		failure{http.StatusForbidden, "AccessDeniedException", denied}}
 )
 
 func (p *protocol) refuse(f failure) *httptest.ResponseRecorder {

@@ -42,7 +42,7 @@ func upstream(t *testing.T) (*awsproxy.Proxy, aws.Config, *atomic.Int32) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"service":{"serviceArn":"arn:service"},"services":[{"serviceName":"book","clusterArn":"arn:aws:ecs:us-west-2:1:cluster/c"}]}`)
+		_, _ = io.WriteString(w, `{"service":{"serviceArn":"arn:aws:ecs:us-west-2:1:service/c/book"},"services":[{"serviceName":"book","clusterArn":"arn:aws:ecs:us-west-2:1:cluster/c"}]}`)
 	}))
 	t.Cleanup(server.Close)
 	p, err := awsproxy.New(server.URL)
@@ -131,7 +131,7 @@ func TestRecordsParametersAndAnswers(t *testing.T) {
 		{"form parameter", got[0].Params.Get("CidrBlock"), "10.0.0.0/16"},
 		{"XML answer", got[0].Answer.Get("vpcId"), "vpc-1"},
 		{"JSON parameter", got[1].Params.Get("serviceName"), "book"},
-		{"JSON answer", got[1].Answer.Get("serviceArn"), "arn:service"},
+		{"JSON answer", got[1].Answer.Get("serviceArn"), "arn:aws:ecs:us-west-2:1:service/c/book"},
 		{"path parameter", got[2].Params.Get("RouteId"), "r1"},
 	} {
 		if want.got != want.want {

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -68,6 +70,9 @@ var (
 	}, waitsFor...)
 )
 
+// trouble matches an event that tells of some.
+var trouble = regexp.MustCompile(`(?i)fail|unable|unhealthy|reached the limit`)
+
 // headingFailed is where causes that are not known lead to.
 const headingFailed = "When a deployment fails"
 
@@ -98,6 +103,7 @@ func findCause(causes []cause, text string) *cause {
 // failed says all that AWS knows. Where it does not answer, the text says so.
 func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 	var b strings.Builder
+	var facts []string // what AWS says, and not what it refuses to say
 	fmt.Fprintf(&b, "service %s: the deployment of image %s %s\n", w.Name, w.Digest, outcome)
 	section := func(title string, lines ...string) {
 		lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
@@ -109,6 +115,7 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 		if err != nil {
 			return []string{fmt.Sprintf("unknown: %v", err)}
 		}
+		facts = append(facts, lines...)
 		return lines
 	}
 	if err != nil {
@@ -128,23 +135,37 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 		if r := d.TargetServiceRevision; r != nil {
 			says = append(says, fmt.Sprintf("%d of %d tasks running", r.RunningTaskCount, r.RequestedTaskCount))
 		}
-		section("ECS", slices.Compact(says)...)
+		section("ECS", ask(slices.Compact(says), nil)...)
 	}
 	stopped, newest, err := w.stopped(ctx)
 	section("tasks that stopped", ask(stopped, err)...)
-	if _, unhealthy, err := w.targetHealth(ctx); err != nil || len(unhealthy) > 0 {
-		w.targets = ask(unhealthy, err)
+	if _, unhealthy, err := w.targetHealth(ctx); len(w.targets) == 0 || len(unhealthy) > 0 { // they have left after a rollback
+		section("targets that are not healthy", ask(unhealthy, err)...)
+	} else {
+		section("targets that were not healthy", ask(w.targets, nil)...)
 	}
-	section("targets that are not healthy", w.targets...)
 	events, err := w.events(ctx)
-	section("latest events", ask(events[:min(len(events), maxEvents)], err)...)
+	var first, rest []string // after a rollback, the latest are about the tasks that go on
+	for _, e := range events {
+		if trouble.MatchString(e) {
+			first = append(first, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	events = append(first, rest...)
+	section("events", ask(events[:min(len(events), maxEvents)], err)...)
 	if newest != "" {
-		section("last log lines of task "+newest, ask(w.logLines(ctx, newest))...)
+		lines, err := w.logLines(ctx, newest)
+		says := facts
+		section("last log lines of task "+newest, ask(lines, err)...)
+		// A service may write anything.
+		facts = append(says, slices.DeleteFunc(lines, func(line string) bool { return !strings.Contains(line, "exec format error") })...)
 	}
 
 	known := []string{}
 	for _, c := range causes {
-		if c.signs.MatchString(b.String()) {
+		if c.signs.MatchString(strings.Join(facts, "\n")) {
 			known = append(known, c.text())
 		}
 	}
@@ -239,6 +260,9 @@ func (w *watch) logLines(ctx context.Context, task string) (lines []string, err 
 		LogGroupName: &w.LogGroup, LogStreamName: aws.String(strings.Join([]string{w.Name, w.Name, task}, "/")),
 		Limit: aws.Int32(maxLogLines), StartFromHead: aws.Bool(false),
 	})
+	if errors.As(err, new(*logs.ResourceNotFoundException)) {
+		return nil, nil // a task that has not started has written nothing
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -127,6 +127,13 @@ func mayPass(err error, isNew bool) bool {
 	return isNew && strings.HasSuffix(answer.ErrorCode(), "NotFoundException") || retry.NewStandard().IsErrorRetryable(err)
 }
 
+// failures are the states of a deployment that will not succeed any more. ECS may still be busy with what follows.
+var failures = []types.ServiceDeploymentStatus{
+	types.ServiceDeploymentStatusRollbackRequested, types.ServiceDeploymentStatusRollbackInProgress,
+	types.ServiceDeploymentStatusRollbackSuccessful, types.ServiceDeploymentStatusRollbackFailed,
+	types.ServiceDeploymentStatusStopRequested, types.ServiceDeploymentStatusStopped,
+}
+
 // watch is what is known of one deployment.
 type watch struct {
 	*Watcher
@@ -157,25 +164,25 @@ func (w *watch) look(parent context.Context) (succeeded bool, err error) {
 		}
 		// A change of tags alone starts none; then the one before counts.
 	}
-	arn := newest.ServiceDeploymentArn
+	var arn *string
 	if w.ours != nil {
 		arn = w.ours.ServiceDeploymentArn
+	} else {
+		arn = newest.ServiceDeploymentArn
 	}
 	out, err := w.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{*arn}})
 	if err != nil || len(out.ServiceDeployments) == 0 {
 		return false, err
 	}
 	w.ours = &out.ServiceDeployments[0]
-	switch w.ours.Status {
-	case types.ServiceDeploymentStatusSuccessful:
+	overtaken := newest != nil && aws.ToTime(newest.CreatedAt).After(aws.ToTime(w.ours.CreatedAt))
+	switch status := w.ours.Status; {
+	case status == types.ServiceDeploymentStatusSuccessful:
 		return true, nil
-	case types.ServiceDeploymentStatusRollbackRequested, types.ServiceDeploymentStatusRollbackInProgress,
-		types.ServiceDeploymentStatusRollbackSuccessful, types.ServiceDeploymentStatusRollbackFailed,
-		types.ServiceDeploymentStatusStopRequested, types.ServiceDeploymentStatusStopped:
-		return false, w.failed(parent, fmt.Sprintf("failed: ECS says %s", w.ours.Status), nil)
-	}
-	if newest != nil && aws.ToTime(newest.CreatedAt).After(aws.ToTime(w.ours.CreatedAt)) {
+	case overtaken && !strings.HasPrefix(string(status), "ROLLBACK_"): // then ECS stops this one
 		return false, w.failed(parent, "was overtaken by a deployment that somebody else started: "+aws.ToString(newest.ServiceDeploymentArn), nil)
+	case slices.Contains(failures, status):
+		return false, w.failed(parent, fmt.Sprintf("failed: ECS says %s", status), nil)
 	}
 	w.progress(ctx)
 	return false, nil

@@ -162,6 +162,7 @@ func TestSucceeds(t *testing.T) {
 		"a new service that ECS knows later":     {&none, map[string][]string{"ListServiceDeployments": {"!ServiceNotFoundException", list(), list("new")}}, nil},
 		"a list that still shows the one before": {&old, map[string][]string{"ListServiceDeployments": {list("old"), list("old"), list("new", "old")}, "DescribeServiceDeployments": {describe("new", "SUCCESSFUL")}}, nil},
 		"a list that forgets the new one again":  {&old, map[string][]string{"ListServiceDeployments": {list("old", "new"), list("old"), list("old", "new")}}, nil},
+		"a list that forgets all again":          {&old, map[string][]string{"ListServiceDeployments": {list("old", "new"), list()}}, nil},
 		"a change that starts none, as of tags":  {&old, map[string][]string{"ListServiceDeployments": {list("old")}, "DescribeServiceDeployments": {describe("old", "SUCCESSFUL")}}, slow},
 		"throttling":                             {&old, map[string][]string{"ListServiceDeployments": {"!ThrottlingException", list("new")}, "DescribeServiceDeployments": {"!ThrottlingException", describe("new", "IN_PROGRESS"), "!ThrottlingException", describe("new", "SUCCESSFUL")}}, nil},
 		"faults of AWS and of the network":       {&old, map[string][]string{"ListServiceDeployments": {"reset", "!ServerException", list("new")}, "DescribeServiceDeployments": {"reset", describe("new", "IN_PROGRESS"), "!ServerException", describe("new", "SUCCESSFUL")}}, nil},
@@ -209,6 +210,8 @@ func TestFails(t *testing.T) {
 		"to be stopped":        {map[string][]string{"DescribeServiceDeployments": {describe("new", "STOP_REQUESTED")}}, nil, "failed: ECS says STOP_REQUESTED"},
 		"stopped":              {map[string][]string{"DescribeServiceDeployments": {describe("new", "STOPPED")}}, nil, "failed: ECS says STOPPED"},
 		"overtaken":            {map[string][]string{"ListServiceDeployments": {list("new"), list("later", "new")}, "DescribeServiceDeployments": {describe("new", "IN_PROGRESS")}}, nil, "was overtaken by a deployment that somebody else started: " + deployment("later")},
+		"overtaken, stopped":   {map[string][]string{"ListServiceDeployments": {list("new"), list("later", "new")}, "DescribeServiceDeployments": {describe("new", "IN_PROGRESS"), describe("new", "STOPPED")}}, nil, "was overtaken by a deployment that somebody else started: " + deployment("later")},
+		"rolled back, mended":  {map[string][]string{"ListServiceDeployments": {list("new"), list("later", "new")}, "DescribeServiceDeployments": {describe("new", "IN_PROGRESS"), describe("new", "ROLLBACK_SUCCESSFUL")}}, nil, "failed: ECS says ROLLBACK_SUCCESSFUL"},
 		"too slow":             {map[string][]string{"DescribeServiceDeployments": {describe("new", "IN_PROGRESS")}}, short, "is not done after 50ms (deploymentTimeoutMinutes)"},
 		"never answered":       {map[string][]string{"ListServiceDeployments": {"reset"}}, short, "the last question to AWS:\n  operation error ECS: ListServiceDeployments"},
 		"never shown":          {map[string][]string{"ListServiceDeployments": {list()}}, short, "no deployment of this change is there"},
@@ -260,9 +263,9 @@ ECS:
   1 of 2 tasks running
 tasks that stopped:
   2 × Essential container in task exited; container book exited with 3
-targets that are not healthy:
+targets that were not healthy:
   10.0.1.5:8080: Target.ResponseCodeMismatch: Health checks failed with these codes: [500]
-latest events:
+events:
   (service book) has started 2 tasks: (task 0123abcd).
 last log lines of task 0123abcd:
   listening
@@ -285,10 +288,32 @@ func TestMessageWithoutPermissions(t *testing.T) {
 	if !errors.As(err, new(*Failure)) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"ECS says STOPPED", "tasks that stopped:\n  unknown: operation error ECS: ListTasks", "latest events:\n  unknown: ", "See docs/operations.md#when-a-deployment-fails"} {
+	for _, want := range []string{"ECS says STOPPED", "tasks that stopped:\n  unknown: operation error ECS: ListTasks", "events:\n  unknown: ", "See docs/operations.md#when-a-deployment-fails"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
+	}
+}
+
+// Only what AWS says counts as a cause: not what the service writes, nor what nobody may ask. A task that has not started
+// has no log.
+func TestNoCause(t *testing.T) {
+	for name, answer := range map[string]string{"a service that writes anything": `{"events":[{"message":"retrieve secret from asm: OutOfMemory"}]}`, "no log": "!ResourceNotFoundException"} {
+		answers := usual()
+		answers["DescribeServiceDeployments"] = []string{describe("new", "STOPPED")}
+		answers["DescribeTasks"] = []string{stoppedTask("gone", "")}
+		answers["GetLogEvents"] = []string{answer}
+		_, _, _, err := run(t, &old, answers, nil)
+		if err == nil || !strings.Contains(err.Error(), "#when-a-deployment-fails") || strings.Contains(err.Error(), "#a-secret") || strings.Contains(err.Error(), "ResourceNotFound") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	answers := usual()
+	answers["DescribeServiceDeployments"] = []string{describe("new", "STOPPED")}
+	answers["DescribeTasks"] = []string{stoppedTask("gone", "")}
+	answers["GetLogEvents"] = []string{`{"events":[{"message":"exec /service: exec format error"}]}`}
+	if _, _, _, err := run(t, &old, answers, nil); err == nil || !strings.Contains(err.Error(), "#the-image-is-for-another-cpu") {
+		t.Error(err)
 	}
 }
 
@@ -323,6 +348,23 @@ func TestCauses(t *testing.T) {
 		if strings.Join(linked, "|") != test.heading {
 			t.Errorf("%s\nleads to %q, want %s", test.reason, linked, test.heading)
 		}
+	}
+}
+
+// Of many events those that tell of trouble come first.
+func TestEvents(t *testing.T) {
+	answers := usual()
+	var all []string
+	for _, message := range []string{"(service book) has reached a steady state.", "(service book) has stopped 1 running tasks.", "(service book) (deployment ecs-svc/1) deployment failed: tasks failed to start.",
+		"3", "4", "5", "(service book) (port 8080) is unhealthy in (target-group arn:targets) due to (reason Health checks failed with these codes: [500])."} {
+		all = append(all, fmt.Sprintf(`{"message":%q,"createdAt":%d}`, message, began+1))
+	}
+	answers["DescribeServices"] = []string{`{"services":[{"events":[` + strings.Join(all, ",") + `]}]}`}
+	answers["DescribeServiceDeployments"] = []string{describe("new", "STOPPED")}
+	_, _, _, err := run(t, &old, answers, nil)
+	want := "events:\n  (service book) (deployment ecs-svc/1) deployment failed: tasks failed to start.\n  (service book) (port 8080) is unhealthy in (target-group arn:targets) due to (reason Health checks failed with these codes: [500]).\n  (service book) has reached a steady state.\n"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q in\n%v", want, err)
 	}
 }
 

@@ -11,8 +11,12 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 
 	"private-api/internal/fakeaws"
 	"private-api/internal/fakeaws/network"
@@ -80,14 +84,15 @@ type Recorder struct {
 	Invokes   []string // token and provider
 	Exports   map[string]any
 
-	mu  sync.Mutex
-	ctx *pulumi.Context
+	mu         sync.Mutex
+	ctx        *pulumi.Context
+	transforms map[string][]*pulumirpc.Callback // by URN: a resource's own, and those of what it is in
 }
 
 // Run runs a program with a configuration ("private-api:spot": "true").
 func (r *Recorder) Run(program pulumi.RunFunc, config map[string]string) error {
 	r.Account, r.Stack = cmp.Or(r.Account, fakeaws.Default), cmp.Or(r.Stack, "dev")
-	r.Exports = map[string]any{}
+	r.Exports, r.transforms = map[string]any{}, map[string][]*pulumirpc.Callback{}
 	return pulumi.RunErr(func(ctx *pulumi.Context) error {
 		r.ctx = ctx
 		if err := program(ctx); err != nil {
@@ -115,9 +120,12 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 
 // NewResource answers a registration.
 func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	made := &Resource{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs, Options: newOptions(args.RegisterRPC)}
-	var err error
+	made := &Resource{Type: args.TypeToken, Name: args.Name, Options: newOptions(args.RegisterRPC)}
+	made.URN = r.urn(made)
+	err := r.transform(made, &args)
+	made.Inputs = args.Inputs
 	switch {
+	case err != nil:
 	case args.TypeToken == network.Token && args.RegisterRPC.GetRemote():
 		made.Outputs, err = network.Mock(r.ctx, args)
 	case args.TypeToken == network.Token:
@@ -141,9 +149,51 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 func (r *Recorder) add(made *Resource) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	urn := resource.CreateURN(made.Name, made.Type, resource.URN(made.Parent), r.ctx.Project(), r.ctx.Stack())
-	made.URN = strings.Replace(string(urn), string(resource.RootStackType)+"$", "", 1) // URNs leave this parent out
 	r.Resources = append(r.Resources, made)
+}
+
+func (r *Recorder) urn(made *Resource) string {
+	urn := resource.CreateURN(made.Name, made.Type, resource.URN(made.Parent), r.ctx.Project(), r.ctx.Stack())
+	return strings.Replace(string(urn), string(resource.RootStackType)+"$", "", 1) // URNs leave this parent out
+}
+
+// transform has the program's transforms change the inputs of a resource, as the engine does.
+func (r *Recorder) transform(made *Resource, args *pulumi.MockResourceArgs) error {
+	r.mu.Lock()
+	all := slices.Concat(r.transforms[made.URN], r.transforms[made.Parent], args.RegisterRPC.GetTransforms())
+	r.transforms[made.URN] = all
+	r.mu.Unlock()
+	keep := plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true}
+	for _, callback := range all {
+		properties, err := plugin.MarshalProperties(args.Inputs, keep)
+		if err != nil {
+			return err
+		}
+		request, err := proto.Marshal(&pulumirpc.TransformRequest{Type: made.Type, Name: made.Name, Custom: args.Custom, Parent: made.Parent, Properties: properties, Options: &pulumirpc.TransformResourceOptions{}})
+		if err != nil {
+			return err
+		}
+		program, err := grpc.NewClient(callback.GetTarget(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			return err
+		}
+		defer program.Close()
+		answer, err := pulumirpc.NewCallbacksClient(program).Invoke(r.ctx.Context(), &pulumirpc.CallbackInvokeRequest{Token: callback.GetToken(), Request: request})
+		if err != nil {
+			return err
+		}
+		var transformed pulumirpc.TransformResponse
+		if err := proto.Unmarshal(answer.GetResponse(), &transformed); err != nil {
+			return err
+		}
+		if transformed.Properties == nil {
+			continue // it leaves this one alone
+		}
+		if args.Inputs, err = plugin.UnmarshalProperties(transformed.Properties, keep); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Short is module and name of a type: ec2.Vpc, ecs.Service. Outside AWS it is package and name: awsx.Vpc, docker.Image.
