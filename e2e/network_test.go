@@ -344,8 +344,12 @@ func TestTwoStacksInOneVpc(t *testing.T) {
 	a := newAccount(t)
 	v := a.newVpc(t, false)
 	stays := a.newStack(t, "stays", nil, v.settings(nil, 0, 1))
-	goes := a.newStack(t, "goes", nil, v.settings(settings{"namespace": "goes.internal"}, 0, 1))
+	goes := a.newStack(t, "goes", nil, v.settings(nil, 0, 1))
 	stays.up(t)
+	if _, _, err := goes.tryUp(); err == nil || !strings.Contains(err.Error(), "ConflictingDomainExists") {
+		t.Fatalf("the VPC has two namespaces of one name: %v", err)
+	}
+	goes.configure(t, v.settings(settings{"namespace": "goes.internal"}, 0, 1))
 	goes.up(t)
 	a.compare(t, stays, goes)
 	goes.destroy(t)
