@@ -29,7 +29,7 @@ func (c *configuration) adapt() {
 // validateAdopted refuses what is meant for services and a VPC that are not made. Settings that stack files have for every
 // stack, such as cpu and egress, have no effect.
 func (c *configuration) validateAdopted() (problems setting.Problems) {
-	for _, key := range []string{"services", "producerVpcCidr"} {
+	for _, key := range []string{"services", "producerVpcCidr", "network"} {
 		if value, set := c.set[key]; set {
 			problems.Add(key, value, "nothing with listener.paths, as the services and their VPC are there already")
 		}

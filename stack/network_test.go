@@ -115,7 +115,8 @@ func TestNetworkRefusals(t *testing.T) {
 		"other forms": {map[string]string{"network": `{"vpcId":"main","privateSubnetIds":["subnet-1","subnet-00000002"]}`}, []string{
 			`network.vpcId: "main" is not allowed: the id of a VPC, such as vpc-0123456789abcdef0`, `network.privateSubnetIds: "subnet-1" is not allowed: different ids of subnets, such as subnet-0123456789abcdef0`,
 		}},
-		"no such field": {map[string]string{"network": `{"vpc":"vpc-00000001"}`}, []string{"network.vpc: no such setting; the nearest is network.vpcId"}},
+		"services that are there": {existing(map[string]string{"listener": listenerSetting("")}), []string{"network: "}},
+		"no such field":           {map[string]string{"network": `{"vpc":"vpc-00000001"}`}, []string{"network.vpc: no such setting; the nearest is network.vpcId"}},
 		// What is looked up, together.
 		"range of the bastion": {existing(map[string]string{"bastion": "true", "consumerVpcCidr": "10.8.128.0/20"}), []string{
 			`consumerVpcCidr: "10.8.128.0/20" is not allowed: a range that does not overlap network.vpcId (10.8.0.0/16)`,
