@@ -89,6 +89,7 @@ func egress(endpoints, nat string) []string {
 		endpoints + " vpc/securityGroup{Egress,Ingress}Rule producer-{book,author}-to-producer-endpoints",
 		endpoints + " vpc/securityGroupEgressRule producer-{book,author}-to-s3",
 		nat + " ec2/{eip,natGateway} producer-1", nat + " ec2/route producer-private-{1,2}",
+		nat + " ec2/{subnet,routeTable,routeTableAssociation,route} producer-public-{1,2}",
 		nat + " vpc/securityGroupEgressRule producer-{book,author}-to-https",
 	}
 }
@@ -100,7 +101,8 @@ var (
 		"replace ecs/taskDefinition producer-book", "replace lb/targetGroup producer-book", "update lb/listenerRule producer-book",
 		"update ecs/service producer-book", "replace vpc/securityGroup{Egress,Ingress}Rule producer-alb-to-producer-book",
 	}
-	newPath = []string{"update lb/listenerRule producer-book", "update lb/targetGroup producer-book", "replace ec2/instance consumer-bastion"}
+	newNamespace = []string{"replace servicediscovery/privateDnsNamespace producer", "replace servicediscovery/service producer-{book,author}", deploy}
+	newPath      = []string{"update lb/listenerRule producer-book", "update lb/targetGroup producer-book", "replace ec2/instance consumer-bastion"}
 )
 
 // Each step starts from the one before it, and sets all that it does not name back to the base.
@@ -150,6 +152,9 @@ var steps = []step{
 			r.before(c, noWay, r.some("ec2", "CreateVpcEndpoint")...)
 			r.before(c, noWay, r.some("ec2", "AuthorizeSecurityGroupEgress")...)
 		}
+		for _, c := range r.some("ec2", "DeleteSubnet") {
+			r.before(c, "DependencyViolation: The subnet has dependencies and cannot be deleted", r.some("ec2", "DeleteNatGateway")...)
+		}
 	}},
 	{name: "NAT again", want: egress("delete", "create"), order: func(r record) {
 		for _, c := range r.some("ec2", "DeleteVpcEndpoints") {
@@ -171,6 +176,12 @@ var steps = []step{
 			r.before(c, "the load balancer goes on writing to a bucket of somebody else", r.some("elasticloadbalancing", "ModifyLoadBalancerAttributes", "access_logs.s3.enabled", "false")...)
 		}
 	}},
+	{name: "namespace", set: settings{"namespace": "shop.internal"}, want: newNamespace, order: func(r record) {
+		for _, c := range append(r.some("servicediscovery", "DeleteService"), r.some("servicediscovery", "DeleteNamespace")...) {
+			r.before(c, "ResourceInUse: Service contains registered instances", r.some("ecs", "UpdateService")...)
+		}
+	}},
+	{name: "namespace goes back", want: newNamespace},
 	{name: "VPC link", replace: []string{"apigatewayv2/vpcLink producer"}, want: []string{
 		"replace apigatewayv2/vpcLink producer", "update apigatewayv2/integration consumer",
 	}, order: func(r record) { r.replaced("apigateway", "CreateVpcLink", "UpdateIntegration", "DeleteVpcLink") }},

@@ -56,6 +56,7 @@ var changes = []change{
 		"create ec2/{eip,natGateway} producer-2", "update ec2/route producer-private-2",
 	}},
 	{"endpoints instead of NAT", settings{"egress": "endpoints"}, egress("create", "delete")},
+	{"namespace", settings{"namespace": "shop.internal"}, newNamespace},
 	{"spot", settings{"spot": true, "healthCheckIntervalSeconds": 10, "drainSeconds": 25}, []string{
 		"update ecs/clusterCapacityProviders producer", "update lb/targetGroup producer-{book,author}", newTask, deploy,
 	}},

@@ -21,7 +21,7 @@ func allSettings() settings {
 	return base().with(settings{
 		"aws:allowedAccountIds": []string{"123456789012"}, "aws:skipRegionValidation": true, "aws:assumeRole": role,
 		"producerVpcCidr": "10.2.0.0/16", "consumerVpcCidr": "10.3.0.0/16", "availabilityZoneCount": 3,
-		"egress": "endpoints", "spot": true, "onDemandBase": 1, "architecture": "x86_64", "cpu": 512, "memory": 1024, "desiredCount": 3,
+		"egress": "endpoints", "namespace": "shop.internal", "spot": true, "onDemandBase": 1, "architecture": "x86_64", "cpu": 512, "memory": 1024, "desiredCount": 3,
 		"services": map[string]any{"author": map[string]any{"image": image}, "book": map[string]any{
 			"image": image, "cpu": 1024, "memory": 2048, "desiredCount": 4, "environment": map[string]any{"A": "b"},
 			"port": 9090, "user": "1000:1000", "writableFolders": []string{"/tmp"}, "healthCommand": []string{"CMD", "/health"},
@@ -102,6 +102,10 @@ func TestEverySettingIsTried(t *testing.T) {
 	for _, s := range adoptions(&balancer{plain: "HTTP", secure: "HTTPS"}) {
 		note(planned, "", map[string]any(s.set))
 		note(applied, "", map[string]any(s.set))
+	}
+	for _, c := range moves(&yours{id: "vpc-00000001"}) {
+		note(planned, "", map[string]any(c.set))
+		note(applied, "", map[string]any(c.set))
 	}
 
 	never := []string{"aws:region", "aws:profile"} // another one is another stack, and in another account

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"private-api/internal/fakeaws"
 	"private-api/local/engine"
 	"private-api/local/internal/mocked"
 )
@@ -586,6 +587,7 @@ func TestArguments(t *testing.T) {
 }
 
 func TestPreviewAndTrace(t *testing.T) {
+	existing := fmt.Sprintf(`trace -config network={"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[1].ID)
 	for args, want := range map[string]struct{ shown, error string }{
 		"preview": {"aws:ecs:Service producer-echo create", ""},
 		"preview -config aws:skipRegionValidation=true": {"warning: aws:skipRegionValidation is set, so nothing checks region us-west-2", ""},
@@ -600,6 +602,8 @@ func TestPreviewAndTrace(t *testing.T) {
 		"trace -from book -to echo":                     {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
 		"trace -from book -to nobody":                   {"", `service "nobody": there is author, book, echo`},
 		"trace -config desiredCount=0 /api/books":       {"", "up failed"},
+		existing + " /api/echo":                         {"VPC link         producer                       2 subnets", ""},
+		existing + " -from book -to echo":               {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
 	} {
 		t.Run(args, func(t *testing.T) {
 			s := prepare(t, nil)

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math/bits"
 	"path"
@@ -22,7 +23,9 @@ type Args struct {
 	Region, Profile  string
 	AssumeRole       AssumeRole
 	VpcCidr          string
-	Egress           string // EgressNat, EgressNatPerZone or EgressEndpoints
+	Egress           string  // EgressNat, EgressNatPerZone or EgressEndpoints
+	Network          Network // in place of VpcCidr and Egress; see FindNetwork
+	Namespace        string  // private DNS domain in which services find each other
 	Spot             bool
 	OnDemandBase     int    // tasks of each service
 	Architecture     string // ARM64 or X86_64
@@ -56,6 +59,8 @@ type Args struct {
 	AvailabilityZones []string // names of two zones or more that have VPC links; see ChooseZones
 	Root              string   // folder that holds the build context, apps/
 	Services          []Service
+
+	found *foundNetwork // by FindNetwork
 }
 
 // Ways of the private subnets to AWS.
@@ -119,6 +124,7 @@ const (
 	maxImage           = 255      // characters: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 	maxPolicy          = 10240    // characters of the inline policies of a role: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 	maxDefinition      = 64 << 10 // bytes of a task definition: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+	maxNamespace       = 253 - 16 // a service's name and a dot come before: https://docs.aws.amazon.com/cloud-map/latest/api/API_CreatePrivateDnsNamespace.html
 	longestSubnet      = 27       // smallest subnet of a load balancer: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
 )
 
@@ -151,6 +157,13 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Var(s, &a.Egress, "egress", EgressNat,
 		"Way of the tasks to AWS: one NAT gateway, one in each zone, or interface endpoints without NAT",
 		"in place; the new way out is there before the old one goes", setting.OneOf(EgressNat, EgressNatPerZone, EgressEndpoints))
+	a.Network.declare(s)
+	setting.Var(s, &a.Namespace, "namespace", "http-api.local", "Private DNS domain in which services find each other by name; two stacks in one VPC need two",
+		"interrupts calls between services that use the old names; otherwise a rolling deployment",
+		setting.Must(fmt.Sprintf("two labels or more of lower-case letters, digits and inner hyphens, such as shop.internal, at most %d characters together; not amazonaws.com, which tasks need, nor a domain above or in it", maxNamespace),
+			func(name string) bool {
+				return len(name) <= maxNamespace && namespaceName.MatchString(name) && !awsDomain.MatchString(name)
+			}))
 	setting.Var(s, &a.Spot, "spot", false, "Run the tasks on Fargate Spot, which is cheaper and may stop them at two minutes' notice", setting.Rolling)
 	setting.Var(s, &a.OnDemandBase, "onDemandBase", 0, "With spot, tasks of each service that run on demand, which AWS does not take away", setting.Rolling,
 		setting.Between(0, maxTasks, "tasks"))
@@ -226,6 +239,11 @@ var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	kmsKeyArn    = regexp.MustCompile(`^arn:(aws[a-z-]*):kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 
+	namespaceName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	// Names in a private zone that it does not have do not exist, whatever the internet says:
+	// https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
+	awsDomain = regexp.MustCompile(`(^|\.)(amazonaws\.com|api\.aws)(\.[a-z]+)?$|^com\.cn$`)
+
 	containerUser   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
 	rootUser        = regexp.MustCompile(`^(root|0+)(:|$)`)
 	containerFolder = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
@@ -250,8 +268,11 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 	if r := a.AssumeRole; r.RoleArn == "" && r != (AssumeRole{}) {
 		p.Add("aws:assumeRole.roleArn", nil, "the ARN of an IAM role, as another field of aws:assumeRole is set")
 	}
-	// Each zone's part is halved into a public and a private subnet.
-	p.VpcCidr("producerVpcCidr", a.VpcCidr, longestSubnet-1-bits.Len(uint(max(zones, 1)-1)))
+	if a.Network.VpcID == "" {
+		// Each zone's part is halved into a public and a private subnet.
+		p.VpcCidr("producerVpcCidr", a.VpcCidr, longestSubnet-1-bits.Len(uint(max(zones, 1)-1)))
+	}
+	a.Network.validate(&p)
 	if a.HealthCheckTimeout >= a.HealthCheckInterval {
 		p.Add("healthCheckTimeoutSeconds", a.HealthCheckTimeout, "less than healthCheckIntervalSeconds (%d)", a.HealthCheckInterval)
 	}
@@ -268,6 +289,9 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 	}
 	validateMemory(&p, "", a.CPU, a.Memory)
 	a.validateServices(&p, name)
+	if a.Egress == EgressEndpoints {
+		a.validateReach(&p, fmt.Sprintf("egress %q reaches", EgressEndpoints))
+	}
 	if len(p) == 0 {
 		a.validateSizes(&p)
 	}
@@ -314,6 +338,12 @@ func (a *Args) validateSpot(p *setting.Problems) {
 }
 
 func (a *Args) validateZones() (p setting.Problems) {
+	if a.Network.VpcID != "" {
+		if a.found == nil {
+			p.Add("network.vpcId", a.Network.VpcID, "a VPC that FindNetwork has found")
+		}
+		return p
+	}
 	if zones := slices.Compact(slices.Sorted(slices.Values(a.AvailabilityZones))); len(zones) < 2 || len(zones) != len(a.AvailabilityZones) {
 		p.Add("availabilityZones", a.AvailabilityZones, "two or more different zones, as the load balancer needs two")
 	}
@@ -379,14 +409,32 @@ func (a *Args) validateImage(p *setting.Problems, s *Service, key string) {
 		p.Add(key, s.Image, "%v", err)
 	case repository != nil && policy.PartitionOf(repository.region).Name != partition.Name:
 		p.Add(key, s.Image, "an image in ECR of partition %s, as no role of it reaches into another", partition.Name)
-	case a.Egress == EgressEndpoints && (repository == nil || repository.region != a.Region || !repository.hasEndpoint):
-		p.Add(key, s.Image, "an image in ECR of region %[1]s, as egress %[2]q reaches nothing else, at ACCOUNT.dkr.ecr.%[1]s.%[3]s", a.Region, EgressEndpoints, partition.Suffix)
 	}
 }
 
-// validateSecrets never quotes what stands in the place of an ARN or a name: it may be the secret itself.
+// validateReach refuses what tasks need and endpoints of AWS in their VPC do not reach.
+func (a *Args) validateReach(p *setting.Problems, endpointsReach string) {
+	partition := policy.PartitionOf(a.Region)
+	for _, s := range a.Services {
+		key := "services." + s.Name + "."
+		repository, err := findRepository(s.Image)
+		near := repository != nil && repository.region == a.Region && repository.hasEndpoint
+		far := repository != nil && policy.PartitionOf(repository.region).Name != partition.Name // refused already
+		if s.Image != "" && err == nil && !near && !far {
+			p.Add(key+"image", s.Image, "an image in ECR of region %[1]s, as %[2]s nothing else, at ACCOUNT.dkr.ecr.%[1]s.%[3]s", a.Region, endpointsReach, partition.Suffix)
+		}
+		for name, value := range s.Secrets {
+			if secret := findSecret(value); secret != nil && secret.arn && secret.partition == partition.Name && secret.region != a.Region {
+				p.Add(key+"secrets."+name, notShown, "an ARN of region %s, as %s no other", a.Region, endpointsReach)
+			}
+		}
+	}
+}
+
+// notShown is quoted for what stands in the place of an ARN or a name: it may be the secret itself.
+const notShown = "(not shown)"
+
 func (a *Args) validateSecrets(p *setting.Problems, s *Service, key string) {
-	const notShown = "(not shown)"
 	partition := policy.PartitionOf(a.Region)
 	for name, value := range s.Secrets {
 		if _, taken := s.Environment[name]; taken {
@@ -398,8 +446,6 @@ func (a *Args) validateSecrets(p *setting.Problems, s *Service, key string) {
 				"or the ARN of an SSM parameter, or its name if it is in region %s", a.Region)
 		case secret.arn && secret.partition != partition.Name:
 			p.Add(key+"secrets."+name, notShown, "an ARN of partition %s, as no role of it reaches into another", partition.Name)
-		case secret.arn && a.Egress == EgressEndpoints && secret.region != a.Region:
-			p.Add(key+"secrets."+name, notShown, "an ARN of region %s, as egress %q reaches no other", a.Region, EgressEndpoints)
 		}
 	}
 	if m := kmsKeyArn.FindStringSubmatch(s.KmsKey); m != nil && m[1] != partition.Name {

@@ -12,10 +12,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Namespace is the private DNS namespace in which services find each other: book.http-api.local. It is fixed, because
-// callers write it.
-const Namespace = "http-api.local"
-
 type cluster struct {
 	*ecs.Cluster
 	logs      []pulumi.Resource // of Container Insights
@@ -70,7 +66,7 @@ func newCluster(ctx *pulumi.Context, name string, args *Args, vpcID pulumi.Strin
 		return nil, fmt.Errorf("creating capacity providers: %w", err)
 	}
 	namespace, err := servicediscovery.NewPrivateDnsNamespace(ctx, name, &servicediscovery.PrivateDnsNamespaceArgs{
-		Name:        pulumi.String(Namespace),
+		Name:        pulumi.String(args.Namespace),
 		Vpc:         vpcID,
 		Description: pulumi.String("names by which the services find each other"),
 	}, parent)

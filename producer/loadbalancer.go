@@ -45,14 +45,14 @@ func (b *Balancer) existing(name string) *loadBalancer {
 }
 
 func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network, logs *accessLogs, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
-	group, err := securitygroup.New(ctx, name+"-alb", "internal load balancer, reached by the VPC link", net.VpcId, opts...)
+	group, err := securitygroup.New(ctx, name+"-alb", "internal load balancer, reached by the VPC link", net.vpcID, opts...)
 	if err != nil {
 		return nil, err
 	}
 	alb, err := lb.NewLoadBalancer(ctx, name, &lb.LoadBalancerArgs{
 		LoadBalancerType:         pulumi.String("application"),
 		Internal:                 pulumi.Bool(true),
-		Subnets:                  net.PrivateSubnetIds,
+		Subnets:                  net.privateSubnets,
 		SecurityGroups:           pulumi.StringArray{group.ID()},
 		IdleTimeout:              pulumi.Int(idleTimeout),
 		DropInvalidHeaderFields:  pulumi.Bool(true),

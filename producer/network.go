@@ -16,23 +16,33 @@ import (
 	"private-api/internal/securitygroup"
 )
 
-// network is the VPC and the ways out of its private subnets.
+// network is the VPC, its private subnets and the way of the tasks out of them.
 type network struct {
-	*awsxec2.Vpc
-	// endpoints is the group of the interface endpoints; nil where a NAT gateway is the way out.
-	endpoints    *securitygroup.Group
-	s3PrefixList pulumi.StringOutput
+	vpcID          pulumi.StringOutput
+	privateSubnets pulumi.StringArrayOutput
+	// allowEgress lets tasks of a group reach what they need of AWS, and nothing else.
+	allowEgress func(tasks *securitygroup.Group, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error)
 	// egress is what must exist before a task can pull its image and write logs.
 	egress []pulumi.Resource
 }
 
+// newNetwork makes the VPC, or takes the one that exists.
 func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*network, error) {
+	if args.found != nil {
+		return args.found.network(ctx), nil
+	}
+	// In the place of public subnets, which nothing needs without NAT gateways, is a gap: so the private ones keep their
+	// ranges when egress changes, and are not replaced. awsx always makes the internet gateway; no route leads to it.
+	first := awsxec2.SubnetTypePublic
+	if args.Egress == EgressEndpoints {
+		first = awsxec2.SubnetTypeUnused
+	}
 	auto := awsxec2.SubnetAllocationStrategyAuto
 	vpc, err := awsxec2.NewVpc(ctx, name, &awsxec2.VpcArgs{
 		CidrBlock:             &args.VpcCidr,
 		AvailabilityZoneNames: args.AvailabilityZones,
 		SubnetStrategy:        &auto,
-		SubnetSpecs:           []awsxec2.SubnetSpecArgs{{Type: awsxec2.SubnetTypePublic}, {Type: awsxec2.SubnetTypePrivate}},
+		SubnetSpecs:           []awsxec2.SubnetSpecArgs{{Type: first}, {Type: awsxec2.SubnetTypePrivate}},
 		// awsx has no outputs until all of it is made. With NAT gateways in it, everything in the VPC would wait for them.
 		NatGateways: &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
 		// Private DNS of the endpoints and the Cloud Map namespace need both.
@@ -42,7 +52,7 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	if err != nil {
 		return nil, fmt.Errorf("creating VPC: %w", err)
 	}
-	net := &network{Vpc: vpc}
+	net := &network{vpcID: vpc.VpcId, privateSubnets: vpc.PrivateSubnetIds}
 	if err := securitygroup.EmptyDefault(ctx, name, vpc.VpcId, opts...); err != nil {
 		return nil, err
 	}
@@ -59,7 +69,7 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	// ECR keeps image layers in S3; a gateway endpoint costs nothing and spares the NAT gateway that traffic.
 	s3, err := ec2.NewVpcEndpoint(ctx, name+"-s3", &ec2.VpcEndpointArgs{
 		VpcId:           vpc.VpcId,
-		ServiceName:     pulumi.Sprintf("com.amazonaws.%s.s3", args.Region),
+		ServiceName:     pulumi.String(endpointName(args.Region, "s3")),
 		VpcEndpointType: pulumi.String("Gateway"),
 		RouteTableIds:   pulumi.ToStringArrayOutput(tables),
 		Tags:            pulumi.StringMap{"Name": pulumi.String(name + "-s3")},
@@ -67,13 +77,12 @@ func newNetwork(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Res
 	if err != nil {
 		return nil, fmt.Errorf("creating S3 endpoint: %w", err)
 	}
-	net.s3PrefixList = s3.PrefixListId
 	net.egress = append(net.egress, s3)
 
 	if args.Egress == EgressEndpoints {
-		err = net.addEndpoints(ctx, name, args, opts...)
+		err = net.addEndpoints(ctx, name, args, s3.PrefixListId, opts...)
 	} else {
-		err = net.addNatGateways(ctx, name, args, tables, opts...)
+		err = net.addNatGateways(ctx, name, args, vpc.PublicSubnetIds, tables, opts...)
 	}
 	return net, err
 }
@@ -108,12 +117,13 @@ func routeTable(vpc *awsxec2.Vpc, subnet pulumi.StringOutput) pulumi.StringOutpu
 }
 
 // addNatGateways makes one NAT gateway, or one in each zone, and the private subnets' default routes to it.
-func (net *network) addNatGateways(ctx *pulumi.Context, name string, args *Args, tables []pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
+func (net *network) addNatGateways(ctx *pulumi.Context, name string, args *Args, subnets pulumi.StringArrayOutput, tables []pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
+	net.allowEgress = allowHTTPS(ctx)
 	var gateway *ec2.NatGateway
 	for zone, table := range tables {
 		if zone == 0 || args.Egress == EgressNatPerZone {
 			var err error
-			if gateway, err = newNatGateway(ctx, fmt.Sprintf("%s-%d", name, zone+1), net.PublicSubnetIds.Index(pulumi.Int(zone)), opts...); err != nil {
+			if gateway, err = newNatGateway(ctx, fmt.Sprintf("%s-%d", name, zone+1), subnets.Index(pulumi.Int(zone)), opts...); err != nil {
 				return err
 			}
 		}
@@ -150,27 +160,27 @@ func newNatGateway(ctx *pulumi.Context, name string, subnet pulumi.StringInput, 
 // addEndpoints makes interface endpoints for what Fargate asks of AWS: images, logs, and the stores of the secrets that
 // services name.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
-func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
-	group, err := securitygroup.New(ctx, name+"-endpoints", "interface endpoints, reached by the tasks", net.VpcId, opts...)
+func (net *network) addEndpoints(ctx *pulumi.Context, name string, args *Args, s3PrefixList pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
+	group, err := securitygroup.New(ctx, name+"-endpoints", "interface endpoints, reached by the tasks", net.vpcID, opts...)
 	if err != nil {
 		return err
 	}
-	net.endpoints = group
+	net.allowEgress = func(tasks *securitygroup.Group, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+		rules, err := securitygroup.Allow(ctx, tasks, group, 443, opts...)
+		if err != nil {
+			return nil, err
+		}
+		s3, err := securitygroup.AllowPrefixList(ctx, tasks, "s3", s3PrefixList, opts...)
+		return append(rules, s3), err
+	}
 	for _, service := range endpointServices(args.Services) {
 		logical := name + "-" + strings.ReplaceAll(service, ".", "-")
-		// ECR's are named after the partition, the others after AWS's first one.
-		// Source: https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/aws-ec2/lib/vpc-endpoint.ts
-		owner := []string{"com", "amazonaws"}
-		if strings.HasPrefix(service, "ecr.") {
-			owner = strings.Split(policy.PartitionOf(args.Region).Suffix, ".")
-			slices.Reverse(owner)
-		}
 		e, err := ec2.NewVpcEndpoint(ctx, logical, &ec2.VpcEndpointArgs{
-			VpcId:             net.VpcId,
-			ServiceName:       pulumi.Sprintf("%s.%s.%s", strings.Join(owner, "."), args.Region, service),
+			VpcId:             net.vpcID,
+			ServiceName:       pulumi.String(endpointName(args.Region, service)),
 			VpcEndpointType:   pulumi.String("Interface"),
 			PrivateDnsEnabled: pulumi.Bool(true),
-			SubnetIds:         net.PrivateSubnetIds,
+			SubnetIds:         net.privateSubnets,
 			SecurityGroupIds:  pulumi.StringArray{group.ID()},
 			Tags:              pulumi.StringMap{"Name": pulumi.String(logical)},
 		}, opts...)
@@ -193,16 +203,22 @@ func endpointServices(services []Service) []string {
 	return append(all, slices.Sorted(maps.Keys(stores))...)
 }
 
-// allowEgress lets tasks of a group reach what they need of AWS, and nothing else.
-func (net *network) allowEgress(ctx *pulumi.Context, tasks *securitygroup.Group, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
-	if net.endpoints == nil {
+// endpointName is what AWS calls the endpoint of a service. ECR's are named after the partition, the others after AWS's
+// first one.
+// Source: https://github.com/aws/aws-cdk/blob/main/packages/aws-cdk-lib/aws-ec2/lib/vpc-endpoint.ts
+func endpointName(region, service string) string {
+	owner := []string{"com", "amazonaws"}
+	if strings.HasPrefix(service, "ecr.") {
+		owner = strings.Split(policy.PartitionOf(region).Suffix, ".")
+		slices.Reverse(owner)
+	}
+	return strings.Join(owner, ".") + "." + region + "." + service
+}
+
+// allowHTTPS lets tasks reach all of the internet by HTTPS, as the public endpoints of AWS have no fixed addresses.
+func allowHTTPS(ctx *pulumi.Context) func(*securitygroup.Group, ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	return func(tasks *securitygroup.Group, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
 		rule, err := securitygroup.AllowHTTPS(ctx, tasks, opts...)
 		return []pulumi.Resource{rule}, err
 	}
-	rules, err := securitygroup.Allow(ctx, tasks, net.endpoints, 443, opts...)
-	if err != nil {
-		return nil, err
-	}
-	s3, err := securitygroup.AllowPrefixList(ctx, tasks, "s3", net.s3PrefixList, opts...)
-	return append(rules, s3), err
 }

@@ -47,7 +47,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := newCluster(ctx, name, args, net.VpcId, parent)
+	cluster, err := newCluster(ctx, name, args, net.vpcID, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	if err := p.newVpcLink(ctx, name, net.VpcId, net.PrivateSubnetIds, balancer, parent); err != nil {
+	if err := p.newVpcLink(ctx, name, net.vpcID, net.privateSubnets, balancer, parent); err != nil {
 		return nil, err
 	}
 	registry, err := newRegistry(ctx, args, parent)

@@ -100,7 +100,7 @@ func withDefaults(s Service, args *Args) Service {
 // newSecurityGroup makes the group of the tasks: the load balancer may come in, AWS's endpoints can be reached.
 func (d *deployment) newSecurityGroup(ctx *pulumi.Context, in *shared) error {
 	var err error
-	d.group, err = securitygroup.New(ctx, d.logical, "tasks of service "+d.Name+", reached by the load balancer", in.network.VpcId, pulumi.Parent(d))
+	d.group, err = securitygroup.New(ctx, d.logical, "tasks of service "+d.Name+", reached by the load balancer", in.network.vpcID, pulumi.Parent(d))
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (d *deployment) newSecurityGroup(ctx *pulumi.Context, in *shared) error {
 	if err != nil {
 		return err
 	}
-	egress, err := in.network.allowEgress(ctx, d.group, pulumi.Parent(d))
+	egress, err := in.network.allowEgress(d.group, pulumi.Parent(d))
 	d.before = append(ingress, egress...)
 	return err
 }
@@ -174,7 +174,7 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 // newTargetGroup makes the target group, and the listener rule that sends the service's path there.
 func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, error) {
 	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
-		VpcId:               in.network.VpcId,
+		VpcId:               in.network.vpcID,
 		TargetType:          pulumi.String("ip"), // Fargate tasks have an address, not an instance
 		Protocol:            pulumi.String("HTTP"),
 		Port:                pulumi.Int(d.Port),
@@ -222,7 +222,7 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		// Another strategy then starts a deployment; without it, it would replace the service.
 		ForceNewDeployment: pulumi.Bool(true),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
-			Subnets:        in.network.PrivateSubnetIds,
+			Subnets:        in.network.privateSubnets,
 			SecurityGroups: pulumi.StringArray{d.group.ID()},
 			AssignPublicIp: pulumi.Bool(false),
 		},

@@ -14,24 +14,31 @@ import (
 // adopts tells whether the services are there already, behind a load balancer that exists.
 func (c *configuration) adopts() bool { return len(c.listener.Paths) > 0 }
 
-// adapt fits the rest to what is adopted: the API offers its paths, and a bastion is made if somebody has set it.
+// adapt fits the rest to what is there already: the API offers the paths that are adopted, and a bastion, which brings a VPC,
+// is made if somebody has set it.
 func (c *configuration) adapt() {
-	if !c.adopts() {
-		return
+	if c.adopts() {
+		c.consumer.Services = nil
+		for _, name := range c.listener.Names() {
+			c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: name, Path: c.listener.Paths[name]})
+		}
 	}
-	c.consumer.Services = nil
-	for _, name := range c.listener.Names() {
-		c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: name, Path: c.listener.Paths[name]})
+	if !c.bastionSet && (c.adopts() || c.inNetwork()) {
+		c.consumer.Bastion.Enabled = false
 	}
-	c.consumer.Bastion.Enabled = c.consumer.Bastion.Enabled && c.bastionSet
 }
 
 // validateAdopted refuses what is meant for services and a VPC that are not made. Settings that stack files have for every
 // stack, such as cpu and egress, have no effect.
-func (c *configuration) validateAdopted() (problems setting.Problems) {
+func (c *configuration) validateAdopted() setting.Problems {
+	return c.refuseChanged("listener.paths, as the services and their VPC are there already", "services", "producerVpcCidr", "network")
+}
+
+// refuseChanged refuses settings that do not go with another one, unless they are at their default.
+func (c *configuration) refuseChanged(with string, keys ...string) (problems setting.Problems) {
 	for _, d := range c.changed {
-		if slices.Contains([]string{"services", "producerVpcCidr"}, topLevel(d.Key)) {
-			problems.Add(d.Key, d.Value, "nothing with listener.paths, as the services and their VPC are there already")
+		if slices.Contains(keys, topLevel(d.Key)) {
+			problems.Add(d.Key, d.Value, "nothing with %s", with)
 		}
 	}
 	return problems

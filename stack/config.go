@@ -196,16 +196,16 @@ func (c *configuration) validate() setting.Problems {
 	} else {
 		problems = append(problems, c.producer.Validate(producerName, c.zoneCount())...)
 	}
+	if c.inNetwork() {
+		problems = append(problems, c.validateNetwork()...)
+	} else if own, err := netip.ParsePrefix(c.producer.VpcCidr); err == nil && !c.adopts() {
+		problems = append(problems, c.overlaps("producerVpcCidr", own)...)
+	}
 	if zones := slices.Compact(slices.Sorted(slices.Values(c.availabilityZones))); len(zones) != len(c.availabilityZones) || len(zones) == 1 {
 		problems.Add("availabilityZones", c.availabilityZones, "two or more different zones, or none to take those that have VPC links")
 	}
 	if c.production && c.consumer.Authorization == consumer.AuthorizationNone && !c.allowUnauthenticated {
 		problems.Add("authorization", c.consumer.Authorization, "iam or jwt while production is true; set allowUnauthenticated to offer the API to everyone")
-	}
-	left, err1 := netip.ParsePrefix(c.producer.VpcCidr)
-	right, err2 := netip.ParsePrefix(c.consumer.Bastion.VpcCidr)
-	if c.consumer.Bastion.Enabled && !c.adopts() && err1 == nil && err2 == nil && left.Overlaps(right) {
-		problems.Add("consumerVpcCidr", c.consumer.Bastion.VpcCidr, "a range that does not overlap producerVpcCidr (%s)", c.producer.VpcCidr)
 	}
 	return slices.Concat(problems, c.domain.validate(), c.validateTags())
 }

@@ -146,6 +146,7 @@ func TestSettings(t *testing.T) {
 		}
 		return all
 	}
+	public := func(kind string) []string { return []string{kind + " producer-public-1", kind + " producer-public-2"} }
 	anyOrigin := map[string]string{"cors": `{"allowOrigins":["*"]}`}
 	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
 	dom := func(fields string) string { return `{"name":"api.example.com","zone":"example.com"` + fields + `}` }
@@ -154,6 +155,7 @@ func TestSettings(t *testing.T) {
 		"aws:region": true, "availabilityZoneCount": true, // TestZones
 		"allowUnauthenticated": true,                                                                                  // below, as production needs it
 		"listener.arn":         true, "listener.serverName": true, "listener.paths": true, "listener.allowLink": true, // TestListenerSettings
+		"network.vpcId": true, "network.privateSubnetIds": true, // TestNetworkSettings
 	}
 	for _, test := range []struct {
 		key, value     string
@@ -162,6 +164,7 @@ func TestSettings(t *testing.T) {
 		added, removed []string
 	}{
 		{key: "producerVpcCidr", value: "10.4.0.0/16", changed: []string{"ec2.Subnet producer-private-1 cidrBlock", "ec2.Subnet producer-private-2 cidrBlock", "ec2.Subnet producer-public-1 cidrBlock", "ec2.Subnet producer-public-2 cidrBlock", "awsx.Vpc producer cidrBlock", "ec2.Vpc producer cidrBlock"}},
+		{key: "namespace", value: "shop.internal", changed: []string{"servicediscovery.PrivateDnsNamespace producer name"}},
 		{key: "spot", value: "true", with: map[string]string{"healthCheckIntervalSeconds": "10", "drainSeconds": "25"}, changed: append([]string{"ecs.ClusterCapacityProviders producer defaultCapacityProviderStrategies"}, perService("ecs.Service producer-%s capacityProviderStrategies")...)},
 		{key: "onDemandBase", value: "1", with: map[string]string{"spot": "true", "healthCheckIntervalSeconds": "10", "drainSeconds": "25"}, changed: perService("ecs.Service producer-%s capacityProviderStrategies")},
 		{key: "architecture", value: "x86_64", changed: slices.Concat(perService("docker.Image producer-%s build"), perService("ecs.TaskDefinition producer-%s runtimePlatform"), perService("ecs.TaskDefinition producer-%s containerDefinitions"))},
@@ -239,10 +242,11 @@ func TestSettings(t *testing.T) {
 		{key: "domain", value: dom(`,"keepExecuteApi":false`), with: named, changed: []string{"apigatewayv2.Api consumer disableExecuteApiEndpoint"}},
 		{key: "tags", value: `{"Team":"books"}`, changed: []string{"providers.aws aws defaultTags"}},
 		{key: "egress", value: "nat-per-zone", changed: []string{"ec2.Route producer-private-2 natGatewayId"}, added: []string{"ec2.Eip producer-2", "ec2.NatGateway producer-2"}},
-		{key: "egress", value: "endpoints",
+		{key: "egress", value: "endpoints", changed: []string{"awsx.Vpc producer subnetSpecs"},
 			added: slices.Concat([]string{"ec2.SecurityGroup producer-endpoints", "ec2.VpcEndpoint producer-ecr-api", "ec2.VpcEndpoint producer-ecr-dkr", "ec2.VpcEndpoint producer-logs"},
 				perService("vpc.SecurityGroupEgressRule producer-%s-to-producer-endpoints"), perService("vpc.SecurityGroupIngressRule producer-%s-to-producer-endpoints"), perService("vpc.SecurityGroupEgressRule producer-%s-to-s3")),
-			removed: append([]string{"ec2.Eip producer-1", "ec2.NatGateway producer-1", "ec2.Route producer-private-1", "ec2.Route producer-private-2"}, perService("vpc.SecurityGroupEgressRule producer-%s-to-https")...)},
+			removed: slices.Concat([]string{"ec2.Eip producer-1", "ec2.NatGateway producer-1", "ec2.Route producer-private-1", "ec2.Route producer-private-2"}, perService("vpc.SecurityGroupEgressRule producer-%s-to-https"),
+				public("ec2.Route"), public("ec2.RouteTable"), public("ec2.RouteTableAssociation"), public("ec2.Subnet"))},
 	} {
 		tested[test.key] = true
 		for _, field := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(test.value, -1) {

@@ -143,6 +143,6 @@ func TestInterruptingSettings(t *testing.T) {
 		}
 	}
 	collect(declarations())
-	same(t, "settings", got, []string{"aws:region", "aws:profile", "producerVpcCidr", "services.<name>.port", "authorization", "consumerVpcCidr",
-		"bastionAmi", "listener.arn", "ssh.keyName", "availabilityZones", "availabilityZoneCount", "customerManagedKey"})
+	same(t, "settings", got, []string{"aws:region", "aws:profile", "producerVpcCidr", "network.vpcId", "namespace", "services.<name>.port", "authorization", "consumerVpcCidr",
+		"bastionAmi", "ssh.keyName", "listener.arn", "availabilityZones", "availabilityZoneCount", "customerManagedKey"})
 }

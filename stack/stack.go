@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -89,7 +90,7 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err := c.warn(ctx); err != nil {
 		return err
 	}
-	zones, problems, err := c.zones(ctx, provider)
+	problems, err := c.zones(ctx, provider)
 	if err != nil {
 		return err
 	}
@@ -102,10 +103,13 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := refused(ctx, append(problems, more...)); err != nil {
+	inNetwork, err := c.findNetwork(ctx, provider)
+	if err != nil {
 		return err
 	}
-	c.producer.AvailabilityZones = zones
+	if err := refused(ctx, slices.Concat(problems, more, inNetwork)); err != nil {
+		return err
+	}
 	if c.customerManagedKey {
 		if c.producer.KmsKeyArn, err = c.newKey(ctx, provider); err != nil {
 			return err
@@ -123,9 +127,6 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	}
 	if err != nil {
 		return err
-	}
-	if c.consumer.Bastion.Enabled {
-		c.consumer.Bastion.AvailabilityZones = zones[:2]
 	}
 	c.consumer.VpcLinkID, c.consumer.ListenerArn, c.consumer.ServerName = private.VpcLinkID, private.ListenerArn, private.ServerName
 	public, err := consumer.New(ctx, consumerName, c.consumer, pulumi.Providers(provider))
@@ -182,11 +183,11 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 	return nil
 }
 
-// zones returns the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have
-// VPC links.
-func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (names []string, problems setting.Problems, err error) {
-	if c.adopts() && !c.consumer.Bastion.Enabled {
-		return nil, nil, nil
+// zones chooses the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have
+// VPC links. It returns what is wrong with them.
+func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (setting.Problems, error) {
+	if (c.adopts() || c.inNetwork()) && !c.consumer.Bastion.Enabled {
+		return nil, nil
 	}
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		State: pulumi.StringRef("available"),
@@ -194,18 +195,22 @@ func (c *configuration) zones(ctx *pulumi.Context, provider *aws.Provider) (name
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
 	}, pulumi.Provider(provider))
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the availability zones of %s: %w", c.producer.Region, err)
+		return nil, fmt.Errorf("reading the availability zones of %s: %w", c.producer.Region, err)
 	}
 	var available []producer.Zone
 	for i, name := range found.Names {
 		available = append(available, producer.Zone{Name: name, ID: found.ZoneIds[i]})
 	}
 	names, known, problems := producer.ChooseZones(c.producer.Region, available, c.availabilityZones, c.availabilityZoneCount)
-	if !known && len(c.availabilityZones) == 0 && len(problems) == 0 {
-		warning := fmt.Sprintf("AWS's list of zones with VPC links does not have region %s: using %s; if the VPC link fails, set availabilityZones", c.producer.Region, strings.Join(names, ", "))
-		return names, nil, ctx.Log.Warn(warning, nil)
+	if len(problems) > 0 {
+		return problems, nil
 	}
-	return names, problems, nil
+	c.producer.AvailabilityZones, c.consumer.Bastion.AvailabilityZones = names, names[:2]
+	if !known && len(c.availabilityZones) == 0 {
+		warning := fmt.Sprintf("AWS's list of zones with VPC links does not have region %s: using %s; if the VPC link fails, set availabilityZones", c.producer.Region, strings.Join(names, ", "))
+		return nil, ctx.Log.Warn(warning, nil)
+	}
+	return nil, nil
 }
 
 // defaultTags are on everything that the provider makes.

@@ -84,6 +84,8 @@ func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); r
 
 // Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {
+	// Around are resources that the program did not make. Find finds them too.
+	Around    []Resource
 	resources sync.Map // of Resource, by key
 }
 
@@ -115,8 +117,8 @@ func (s *Set) Of(typ string) []Resource {
 
 // Find returns the resource of a type by id or ARN.
 func (s *Set) Find(typ, reference string) (Resource, bool) {
-	for _, r := range s.Of(typ) {
-		if reference != "" && (r.ID == reference || r.Outputs.Text("arn") == reference) {
+	for _, r := range append(s.Of(typ), s.Around...) {
+		if r.Type == typ && reference != "" && (r.ID == reference || r.Outputs.Text("arn") == reference) {
 			return r, true
 		}
 	}

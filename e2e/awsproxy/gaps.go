@@ -56,6 +56,21 @@ var (
 	instanceGroups = regexp.MustCompile(`(?s)(<groupSet>.*?</groupSet>)(.*?)<groupSet/>(<sourceDestCheck>)`)
 )
 
+// rewrite changes a call that the simulator would refuse and AWS takes: a VPC can have several private namespaces of
+// different names. The simulator lets it have one, so it gets a VPC for each name.
+// Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
+func rewrite(c *Call, body []byte) []byte {
+	var request map[string]any
+	if c.String() != "servicediscovery:CreatePrivateDnsNamespace" || json.Unmarshal(body, &request) != nil {
+		return body
+	}
+	vpc, _ := request["Vpc"].(string)
+	name, _ := request["Name"].(string)
+	request["Vpc"] = vpc + " " + name
+	text, _ := json.Marshal(request) // it was JSON
+	return text
+}
+
 // amend remembers what a call gives, and completes its answer.
 func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.ResponseRecorder) {
 	g.mu.Lock()

@@ -214,7 +214,8 @@ func (p *Proxy) ask(c *Call, r *http.Request, body []byte) *httptest.ResponseRec
 		if answer := p.gaps.answer(c, body); answer != nil {
 			return answer
 		}
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		sent := rewrite(c, body)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
 		answer := httptest.NewRecorder()
 		p.forward.ServeHTTP(answer, r)
 		p.gaps.amend(c, r.URL.Path, body, answer)

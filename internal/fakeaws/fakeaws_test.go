@@ -1,6 +1,8 @@
 package fakeaws_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -142,6 +144,24 @@ func TestZones(t *testing.T) {
 		name, id := zones["names"].ArrayValue()[0], zones["zoneIds"].ArrayValue()[0]
 		if name.StringValue() != region+"a" || id.StringValue() != code+"-az1" {
 			t.Errorf("%s: first zone %v, %v, want %s-az1", region, name, id, code)
+		}
+	}
+}
+
+// Calls of EC2 that the program does not make, and those without the filter that keeps them to one network, are refused.
+func TestEC2Refuses(t *testing.T) {
+	for form, want := range map[string]string{
+		"Action=TerminateInstances":                       "TerminateInstances",
+		"Action=DescribeSubnets":                          "no filter subnet-id",
+		"Action=DescribeVpcs&Filter.1.Name=tag:Name":      "no filter vpc-id",
+		"Action=DescribeSubnets&Filter.1.Name=subnet-id&": "",
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		fakeaws.EC2(w, r)
+		if refused := w.Code != http.StatusOK; refused != (want != "") || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", form, w.Code, w.Body)
 		}
 	}
 }

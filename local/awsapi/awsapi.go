@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"private-api/internal/fakeaws"
 	"private-api/local/tasks"
 	"private-api/trace"
 )
@@ -277,9 +278,13 @@ func (h *handler) getLogEvents(in struct {
 	return nil, &failure{"ResourceNotFoundException", "The specified log stream does not exist."}
 }
 
-// serveQuery answers the one call of load balancing.
+// serveQuery answers the one call of load balancing, and those about a network that exists.
 func (h *handler) serveQuery(w http.ResponseWriter, r *http.Request) {
 	answer, err := any(nil), r.ParseForm()
+	if r.PostForm.Get("Version") == "2016-11-15" {
+		fakeaws.EC2(w, r)
+		return
+	}
 	if err == nil {
 		answer, err = h.describeTargetHealth(r.PostForm)
 	}

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/term"
 
+	"private-api/internal/fakeaws"
 	"private-api/local/awsapi"
 	"private-api/local/plugins"
 	"private-api/local/tasks"
@@ -68,7 +69,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &trace.Set{}, folder: folder, root: o.Root, display: o.Display, progress: o.Progress}
+	e := &Engine{Set: &trace.Set{Around: around()}, folder: folder, root: o.Root, display: o.Display, progress: o.Progress}
 	o.Tasks.Folder = filepath.Join(folder.Name(), programs)
 	e.Runner = tasks.New(ctx, e.Set, o.Tasks)
 	defer func() {
@@ -108,6 +109,14 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 		return nil, fmt.Errorf("making the stack: %w", err)
 	}
 	return e, e.Configure(ctx, o.Config)
+}
+
+// around are the subnets of the network that exists in the stand-in's account.
+func around() (all []trace.Resource) {
+	for _, subnet := range fakeaws.ExistingSubnets {
+		all = append(all, trace.Resource{Type: "aws:ec2/subnet:Subnet", ID: subnet.ID, Name: subnet.ID, Outputs: trace.Values{"vpcId": fakeaws.ExistingVpc, "cidrBlock": subnet.CidrBlock}})
+	}
+	return all
 }
 
 // Configure sets values of the stack's configuration, for the updates that follow. Lists and objects are JSON.

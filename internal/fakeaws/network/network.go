@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -33,7 +34,7 @@ type args struct {
 
 // subnetSpec asks for one subnet in each zone.
 type subnetSpec struct {
-	Type     string // Public or Private
+	Type     string // Public, Private, or Unused for a range without a subnet
 	CidrMask *int   // nil: the zone's range is shared out evenly
 }
 
@@ -73,8 +74,8 @@ func parse(inputs resource.PropertyMap) (*args, [][]netip.Prefix, error) {
 		return nil, nil, fmt.Errorf("the stand-in for awsx makes no NAT gateways, so natGateways.strategy can only be None, not %q", a.NatGateways.Strategy)
 	}
 	for i, s := range a.SubnetSpecs {
-		if kinds := []string{"Public", "Private"}; i >= len(kinds) || s.Type != kinds[i] {
-			return nil, nil, fmt.Errorf("the stand-in for awsx makes a Public subnet, then maybe a Private one, not %q", s.Type)
+		if kinds := [][]string{{"Public", "Unused"}, {"Private"}}; i >= len(kinds) || !slices.Contains(kinds[i], s.Type) {
+			return nil, nil, fmt.Errorf("the stand-in for awsx makes a Public subnet or leaves its range unused, then maybe a Private one, not %q", s.Type)
 		}
 	}
 	ranges, err := layout(a.CidrBlock, len(a.AvailabilityZoneNames), a.SubnetSpecs)
@@ -106,6 +107,9 @@ func New(ctx *pulumi.Context, name string, inputs resource.PropertyMap, opts ...
 	}
 	for zone, zoneName := range a.AvailabilityZoneNames {
 		for i, spec := range a.SubnetSpecs {
+			if spec.Type == "Unused" {
+				continue
+			}
 			if err := v.addSubnet(ctx, name, zone, zoneName, spec.Type, ranges[zone][i]); err != nil {
 				return nil, err
 			}
