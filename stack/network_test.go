@@ -23,14 +23,19 @@ func existing(more map[string]string) map[string]string {
 // deployInNetwork runs the program where that network exists.
 func deployInNetwork(t *testing.T, settings map[string]string) (*testkit.Recorder, error) {
 	t.Helper()
+	return deployWhere(t, &testkit.Recorder{}, fakeaws.EC2, settings)
+}
+
+// deployWhere runs the program where aws answers its own calls.
+func deployWhere(t *testing.T, r *testkit.Recorder, aws http.HandlerFunc, settings map[string]string) (*testkit.Recorder, error) {
+	t.Helper()
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"} {
 		t.Setenv(name, value)
 	}
-	aws := httptest.NewServer(http.HandlerFunc(fakeaws.EC2))
-	defer aws.Close()
+	server := httptest.NewServer(aws)
+	defer server.Close()
 	p := fixture(t)
-	p.Endpoint = aws.URL
-	r := &testkit.Recorder{}
+	p.Endpoint = server.URL
 	return r, deployOn(r, p, settings)
 }
 
