@@ -74,6 +74,33 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
+// The schema's defaults, as the CLI hands them over, count as set by nobody, also behind a load balancer.
+func TestNetworkWithDefaults(t *testing.T) {
+	defaults := map[string]string{}
+	for key, d := range readProject(t).Config {
+		if d.Value != nil {
+			defaults[key] = text(t, d.Value)
+		} else {
+			defaults[key] = text(t, d.Default)
+		}
+	}
+	with, without := maps.Clone(defaults), existing(nil)
+	maps.Copy(with, without)
+	got, err := deployInNetwork(t, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := deployInNetwork(t, without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "resources", got.List(), want.List())
+	maps.Copy(defaults, behind(""))
+	if _, err := goBehind(t, defaults, 30, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // Another subnet moves what is in subnets, and makes a new VPC link.
 func TestNetworkSettings(t *testing.T) {
 	before, err := deployInNetwork(t, existing(nil))
