@@ -23,8 +23,27 @@ type balancer struct {
 	subnets            []string
 }
 
-// makeBalancer makes a load balancer as its owner would, with a rule that answers, and its VPC.
+// makeBalancer makes a VPC with a load balancer.
 func (a *account) makeBalancer(t *testing.T, scheme elbtypes.LoadBalancerSchemeEnum) *balancer {
+	t.Helper()
+	c := ec2.NewFromConfig(a.aws)
+	vpc, err := c.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.20.0.0/16")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var subnets []string
+	for i, cidr := range []string{"10.20.0.0/24", "10.20.1.0/24"} {
+		subnet, err := c.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: vpc.Vpc.VpcId, CidrBlock: aws.String(cidr), AvailabilityZone: aws.String(region + string(rune('a'+i)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		subnets = append(subnets, *subnet.Subnet.SubnetId)
+	}
+	return a.makeBalancerIn(t, scheme, *vpc.Vpc.VpcId, subnets)
+}
+
+// makeBalancerIn makes a load balancer as its owner would, with a rule that answers.
+func (a *account) makeBalancerIn(t *testing.T, scheme elbtypes.LoadBalancerSchemeEnum, vpc string, subnets []string) *balancer {
 	t.Helper()
 	ctx, c, lbs := t.Context(), ec2.NewFromConfig(a.aws), elasticloadbalancingv2.NewFromConfig(a.aws)
 	check := func(err error) {
@@ -33,15 +52,7 @@ func (a *account) makeBalancer(t *testing.T, scheme elbtypes.LoadBalancerSchemeE
 			t.Fatal(err)
 		}
 	}
-	b := &balancer{}
-	vpc, err := c.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.20.0.0/16")})
-	check(err)
-	b.vpc = *vpc.Vpc.VpcId
-	for i, cidr := range []string{"10.20.0.0/24", "10.20.1.0/24"} {
-		subnet, err := c.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &b.vpc, CidrBlock: aws.String(cidr), AvailabilityZone: aws.String(region + string(rune('a'+i)))})
-		check(err)
-		b.subnets = append(b.subnets, *subnet.Subnet.SubnetId)
-	}
+	b := &balancer{vpc: vpc, subnets: subnets}
 	group, err := c.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &b.vpc, GroupName: aws.String("shop"), Description: aws.String("load balancer of the shop")})
 	check(err)
 	b.group = *group.GroupId

@@ -174,6 +174,7 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 // newTargetGroup makes the target group, and the listener rule that sends the service's path there.
 func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, error) {
 	// AWS refuses a rule of a second load balancer for a target group: "TargetGroupAssociationLimit".
+	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
 	another := pulumi.ReplacementTrigger(pulumi.String(in.balancer.arn))
 	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
 		VpcId:               in.network.vpcID,
