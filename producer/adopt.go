@@ -10,16 +10,15 @@ import (
 // balancer's subnets, with a security group of its own, and the rules between link and load balancer. It has no cluster,
 // no services and no images. It checks the balancer first; if it is refused, Adopt makes nothing.
 func Adopt(ctx *pulumi.Context, name string, b *Balancer, opts ...pulumi.ResourceOption) (*Producer, error) {
-	if b == nil || b.ListenerArn == "" || b.Port == 0 || b.GroupID == "" || b.VpcID == "" || len(b.SubnetIDs) < 2 {
-		var problems setting.Problems
-		problems.Add("Balancer", b, "what Listener.Find returns")
+	var problems setting.Problems
+	if b.validate(&problems); len(problems) > 0 {
 		return nil, problems.Err()
 	}
 	p := &Producer{}
 	if err := ctx.RegisterComponentResource("private-api:producer:Producer", name, p, opts...); err != nil {
 		return nil, err
 	}
-	if err := p.newVpcLink(ctx, name, pulumi.String(b.VpcID), pulumi.ToStringArray(b.SubnetIDs), b.existing(name), pulumi.Parent(p)); err != nil {
+	if err := p.newVpcLink(ctx, name, pulumi.String(b.VpcID), b.existing(name), pulumi.Parent(p)); err != nil {
 		return nil, err
 	}
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{"vpcLinkId": p.VpcLinkID, "listenerArn": p.ListenerArn})

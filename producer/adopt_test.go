@@ -77,6 +77,71 @@ func TestAdoptWithoutTheIngressRule(t *testing.T) {
 	}
 }
 
+// behind are arguments of services in a network that exists, behind the load balancer in it.
+func behind(t *testing.T) *Args {
+	t.Helper()
+	a := everythingOn(t)
+	a.AvailabilityZones, a.VpcCidr, a.Egress = nil, "", EgressNat
+	a.Network = Network{VpcID: "vpc-00000001", PrivateSubnetIDs: []string{"subnet-00000001", "subnet-00000002"}}
+	a.found = &foundNetwork{Network: a.Network, open: true}
+	a.Balancer = &Balancer{
+		Arn: testkit.BalancerArn, ListenerArn: testkit.ListenerArn, Port: 8443, ServerName: "shop.example.com", GroupID: "sg-1", AllowLink: true,
+		VpcID: "vpc-00000001", SubnetIDs: []string{"subnet-a", "subnet-b"}, Zones: []string{"us-west-2a", "us-west-2b"},
+	}
+	return a
+}
+
+// Every input and option of services that go behind a load balancer that exists. Nothing of it is made.
+func TestBehind(t *testing.T) {
+	r := deploy(t, behind(t))
+	testkit.Golden(t, "testdata/behind.yaml", r.Golden())
+	for _, made := range r.Resources {
+		if kind, _, _ := strings.Cut(made.String(), " "); kind == "lb.LoadBalancer" || kind == "lb.Listener" || kind == "lb.ListenerCertificate" || strings.HasPrefix(kind, "s3.") {
+			t.Errorf("made %s", made)
+		}
+	}
+	if listener, name := r.Exports["listenerArn"], r.Exports["serverName"]; listener != testkit.ListenerArn || name != "shop.example.com" {
+		t.Errorf("the API calls %v, and verifies %v", listener, name)
+	}
+}
+
+// Where somebody else makes the rules of the load balancer's group, the tasks let it in all the same.
+func TestBehindWithoutTheRulesOfTheLoadBalancer(t *testing.T) {
+	all, a := deploy(t, behind(t)), behind(t)
+	a.Balancer.AllowLink = false
+	r := deploy(t, a)
+	gone := slices.DeleteFunc(all.List(), func(line string) bool { return slices.Contains(r.List(), line) })
+	same(t, "not made", gone, []string{
+		"vpc.SecurityGroupIngressRule producer-link-to-producer-alb", "vpc.SecurityGroupEgressRule producer-alb-to-producer-alpha",
+		"vpc.SecurityGroupEgressRule producer-alb-to-producer-beta", "vpc.SecurityGroupEgressRule producer-alb-to-producer-gamma",
+	})
+	for _, name := range []string{"alpha", "beta", "gamma"} {
+		if got := r.Get(t, "vpc.SecurityGroupIngressRule producer-alb-to-producer-"+name).Input("referencedSecurityGroupId"); got != "sg-1" {
+			t.Errorf("%s lets %v in", name, got)
+		}
+	}
+}
+
+// New refuses a load balancer that was not looked up, or is in another VPC.
+func TestBehindRefusals(t *testing.T) {
+	for _, test := range []struct {
+		change func(*Args)
+		want   string
+	}{
+		{func(a *Args) { a.Balancer = &Balancer{VpcID: "vpc-00000001"} }, "Balancer: "},
+		{func(a *Args) { a.Balancer.VpcID = "vpc-00000002" }, `network.vpcId: "vpc-00000001" is not allowed: vpc-00000002, the VPC of the load balancer`},
+		{func(a *Args) {
+			a.Network, a.found, a.AvailabilityZones, a.VpcCidr = Network{}, nil, []string{"us-west-2a", "us-west-2b"}, "10.0.0.0/16"
+		}, `network.vpcId: "" is not allowed: vpc-00000001`},
+	} {
+		a, r := behind(t), &testkit.Recorder{}
+		test.change(a)
+		if err := tryDeploy(r, a); err == nil || !strings.Contains(err.Error(), test.want) || len(r.Resources) > 1 {
+			t.Errorf("%v, want %s; made %v", err, test.want, r.List())
+		}
+	}
+}
+
 func TestAdoptRefusesWhatWasNotLookedUp(t *testing.T) {
 	for name, b := range map[string]*Balancer{"nothing": nil, "empty": {}, "one subnet": {ListenerArn: "a", Port: 80, GroupID: "sg-1", VpcID: "vpc-1", SubnetIDs: []string{"subnet-1"}}} {
 		r := &testkit.Recorder{}
@@ -124,6 +189,9 @@ func TestFind(t *testing.T) {
 		{"client certificates", func(l *Listener, e things) {
 			e[testkit.ListenerArn]["mutualAuthentications"] = []any{map[string]any{"mode": "verify"}}
 		}, "a listener that asks for no client certificate"},
+		{"idle timeout of services that are there", func(_ *Listener, e things) { e[testkit.BalancerArn]["idleTimeout"] = 600 }, ""},
+		{"idle timeout of services that go behind", func(l *Listener, e things) { l.Paths, e[testkit.BalancerArn]["idleTimeout"] = nil, 61 },
+			"a listener of a load balancer with an idle timeout of at most 60 seconds, as the services keep connections open for little longer; shop has 61"},
 		{"client certificates passed on", func(l *Listener, e things) {
 			e[testkit.ListenerArn]["mutualAuthentications"] = []any{map[string]any{"mode": "passthrough"}}
 		}, ""},
@@ -199,7 +267,7 @@ func TestListenerSettings(t *testing.T) {
 		{"paths without an ARN", func(l *Listener) { l.Arn = "" }, "listener.arn: is missing: the ARN of a listener, as another field of listener is set"},
 		{"name without an ARN", func(l *Listener) { *l = Listener{ServerName: "shop.example.com", AllowLink: true} }, "listener.arn: is missing"},
 		{"no rule without an ARN", func(l *Listener) { *l = Listener{} }, "listener.arn: is missing"},
-		{"no paths", func(l *Listener) { l.Paths = nil }, "listener.paths: is missing: the paths of what is behind that load balancer"},
+		{"no paths", func(l *Listener) { l.Paths = nil }, ""},
 		{"server name", name("shop.internal.example.com"), ""},
 		{"longest label", name(strings.Repeat("a", 63) + ".example.com"), ""},
 		{"long label", name(strings.Repeat("a", 64) + ".example.com"), "listener.serverName: "},
@@ -234,10 +302,12 @@ func TestListenerSettings(t *testing.T) {
 	}
 }
 
-// Priorities of rules of others are refused; those of the stack's own rules are not, nor those that no service wants.
-func TestCheckPriorities(t *testing.T) {
+// Priorities of rules of others are refused, and priorities behind rules that take the path first. The stack's own rules are
+// not, nor those that no service wants.
+func TestCheckBalancer(t *testing.T) {
 	var asked []string
-	var rules, pages int // how many there are, and how often the list was asked for
+	var rules, pages int           // how many there are, and how often the list was asked for
+	conditions := map[int]string{} // of the rule with that number
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
@@ -248,7 +318,7 @@ func TestCheckPriorities(t *testing.T) {
 			pages++
 			fmt.Fprint(&b, `<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>default</RuleArn><Priority>default</Priority></member>`)
 			for i := first; i < min(first+10, rules); i++ {
-				fmt.Fprintf(&b, `<member><RuleArn>rule-%d</RuleArn><Priority>%d</Priority></member>`, i+1, i+1)
+				fmt.Fprintf(&b, `<member><RuleArn>rule-%d</RuleArn><Priority>%d</Priority><Conditions>%s</Conditions></member>`, i+1, i+1, conditions[i+1])
 			}
 			fmt.Fprint(&b, `</Rules>`)
 			if first+10 < rules {
@@ -276,14 +346,15 @@ func TestCheckPriorities(t *testing.T) {
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PROFILE": ""} {
 		t.Setenv(name, value)
 	}
-	args := &Args{Region: "us-west-2", Endpoint: api.URL}
+	balancer := &Balancer{Arn: testkit.BalancerArn, ListenerArn: testkit.ListenerArn, Port: 80, GroupID: "sg-1", VpcID: "vpc-1", SubnetIDs: []string{"a", "b"}}
+	args := &Args{Region: "us-west-2", Endpoint: api.URL, Network: Network{VpcID: "vpc-1"}, Balancer: balancer}
 	check := func(there int, priorities ...int) string {
 		t.Helper()
 		asked, rules, pages, args.Services = nil, there, 0, nil
 		for _, p := range priorities {
-			args.Services = append(args.Services, Service{Name: fmt.Sprintf("s%d", p), Priority: p})
+			args.Services = append(args.Services, Service{Name: fmt.Sprintf("s%d", p), Path: fmt.Sprintf("/api/s%d", p), Priority: p})
 		}
-		problems, err := args.CheckPriorities(t.Context(), testkit.ListenerArn, "private-api", "dev")
+		problems, err := args.CheckBalancer(t.Context(), "private-api", "dev")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,5 +376,37 @@ services.s2.priority: 2 is not allowed: a priority that no rule of the listener 
 	}
 	if got := check(0, 1); got != "<nil>" || asked != nil {
 		t.Errorf("no rules: %s, asked %v", got, asked)
+	}
+	paths := func(patterns ...string) string {
+		return "<member><Field>path-pattern</Field><PathPatternConfig><Values><member>" + strings.Join(patterns, "</member><member>") + "</member></Values></PathPatternConfig></member>"
+	}
+	const host = "<member><Field>host-header</Field><HostHeaderConfig><Values><member>shop.example.com</member></Values></HostHeaderConfig></member>"
+	for _, test := range []struct {
+		conditions string
+		takes      string // the pattern
+	}{
+		{paths("/api/s100*"), "/api/s100*"}, {paths("/api/*"), "/api/*"}, {paths("/orders", "*"), "*"}, {paths("/api/s1*"), "/api/s1*"},
+		{paths("/api/s100"), ""}, {paths("/api/s100/*"), ""}, {paths("/API/*"), ""}, {paths("/*/books*"), ""}, {paths("/orders*"), ""}, {paths("/*") + host, ""}, {host, ""},
+	} {
+		conditions[2] = test.conditions
+		want := "<nil>"
+		if test.takes != "" {
+			want = "services.s100.priority: 100 is not allowed: less than 2, as the rule of that priority takes all requests for /api/s100 (" + test.takes + "); or another path"
+		}
+		if got := check(2, 100); got != want {
+			t.Errorf("a rule with %s: %s, want %s", test.conditions, got, want)
+		}
+		conditions[1], conditions[2] = test.conditions, ""
+		if got := check(2, 100); got != "<nil>" {
+			t.Errorf("the stack's own rule with %s: %s", test.conditions, got)
+		}
+		conditions[1], conditions[30] = "", test.conditions
+		if got := check(30, 29); !strings.Contains(got, "rule-29 has it") || strings.Contains(got, "takes") {
+			t.Errorf("a later rule with %s: %s", test.conditions, got)
+		}
+	}
+	args.Network.VpcID = "vpc-2"
+	if got, want := check(0, 1), `network.vpcId: "vpc-2" is not allowed: vpc-1, the VPC of the load balancer`; got != want {
+		t.Errorf("another VPC: %s", got)
 	}
 }

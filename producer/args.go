@@ -56,6 +56,10 @@ type Args struct {
 
 	TLS *TLS // of the load balancer; nil: it takes plain HTTP
 
+	// Balancer is the load balancer that the services go behind, in the VPC of Network; nil: one of their own. With it, TLS
+	// and AccessLogs have no effect.
+	Balancer *Balancer
+
 	AvailabilityZones []string // names of two zones or more that have VPC links; see ChooseZones
 	Root              string   // folder that holds the build context, apps/
 	Services          []Service
@@ -338,6 +342,9 @@ func (a *Args) validateSpot(p *setting.Problems) {
 }
 
 func (a *Args) validateZones() (p setting.Problems) {
+	if a.Balancer != nil {
+		a.validateBalancer(&p)
+	}
 	if a.Network.VpcID != "" {
 		if a.found == nil {
 			p.Add("network.vpcId", a.Network.VpcID, "a VPC that FindNetwork has found")

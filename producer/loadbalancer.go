@@ -29,22 +29,41 @@ const notFound = `{"error":"no service has this path"}`
 
 // loadBalancer is what the VPC link and the services use of a load balancer: of the producer's own, or of one that exists.
 type loadBalancer struct {
-	group       *securitygroup.Group
-	listenerArn pulumi.StringOutput
-	port        int
-	serverName  string // in the certificate of the listener; "" for HTTP
-	letsLinkIn  bool   // by a rule of somebody else
+	arn           string // of one that exists, else ""
+	group         *securitygroup.Group
+	linkSubnets   pulumi.StringArrayInput // of the VPC link
+	listenerArn   pulumi.StringOutput
+	port          int
+	serverName    string // in the certificate of the listener; "" for HTTP
+	ruledByOthers bool   // somebody else makes the rules of group
+}
+
+// allowTasks lets the load balancer reach tasks. A rule of the tasks' own group is for the stack to make in any case.
+func (b *loadBalancer) allowTasks(ctx *pulumi.Context, tasks *securitygroup.Group, port int, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+	if !b.ruledByOthers {
+		return securitygroup.Allow(ctx, b.group, tasks, port, opts...)
+	}
+	rule, err := securitygroup.AllowIn(ctx, b.group, tasks, port, opts...)
+	return []pulumi.Resource{rule}, err
 }
 
 // existing returns the load balancer for the producer of that name.
 func (b *Balancer) existing(name string) *loadBalancer {
 	return &loadBalancer{
-		group: securitygroup.Existing(name+"-alb", b.GroupID), listenerArn: pulumi.String(b.ListenerArn).ToStringOutput(),
-		port: b.Port, serverName: b.ServerName, letsLinkIn: !b.AllowLink,
+		arn: b.Arn, group: securitygroup.Existing(name+"-alb", b.GroupID), linkSubnets: pulumi.ToStringArray(b.SubnetIDs),
+		listenerArn: pulumi.String(b.ListenerArn).ToStringOutput(), port: b.Port, serverName: b.ServerName, ruledByOthers: !b.AllowLink,
 	}
 }
 
-func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network, logs *accessLogs, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
+// newLoadBalancer makes a load balancer with its access logs, or takes the one that exists.
+func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network, account string, opts ...pulumi.ResourceOption) (*loadBalancer, error) {
+	if args.Balancer != nil {
+		return args.Balancer.existing(name), nil
+	}
+	logs, err := newAccessLogs(ctx, name, args, account, opts...)
+	if err != nil {
+		return nil, err
+	}
 	group, err := securitygroup.New(ctx, name+"-alb", "internal load balancer, reached by the VPC link", net.vpcID, opts...)
 	if err != nil {
 		return nil, err
@@ -63,7 +82,7 @@ func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network,
 	if err != nil {
 		return nil, fmt.Errorf("creating load balancer: %w", err)
 	}
-	b := &loadBalancer{group: group, port: 80}
+	b := &loadBalancer{group: group, linkSubnets: net.privateSubnets, port: 80}
 	listener := &lb.ListenerArgs{
 		LoadBalancerArn: alb.Arn,
 		Protocol:        pulumi.String("HTTP"),

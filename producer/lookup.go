@@ -159,8 +159,12 @@ func (l *lookup) readSubnets() (subnets []types.Subnet, err error) {
 		}
 		subnets = append(subnets, subnet)
 		zone, zoneID := awssdk.ToString(subnet.AvailabilityZone), awssdk.ToString(subnet.AvailabilityZoneId)
-		if !hasVpcLinks(l.Region, zoneID) {
+		switch b := l.Balancer; {
+		case b == nil && !hasVpcLinks(l.Region, zoneID):
 			l.refuseSubnet(id, "a subnet in a zone with VPC links, which are %s; it is in %s (%s)", setting.Join(vpcLinkZones[l.Region]), zone, zoneID)
+		case b != nil && !slices.Contains(b.Zones, zone):
+			// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html (Target.NotInUse)
+			l.refuseSubnet(id, "a subnet in a zone of the load balancer, which sends requests to no other: %s; it is in %s", setting.Join(b.Zones), zone)
 		}
 		// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html (Subnets)
 		if other, taken := byZone[zoneID]; taken {
@@ -174,7 +178,7 @@ func (l *lookup) readSubnets() (subnets []types.Subnet, err error) {
 
 // checkSize checks the range of a subnet and the free addresses in it; the stack's own count as free.
 func (l *lookup) checkSize(id string, subnet *types.Subnet, own int) {
-	if block, err := netip.ParsePrefix(awssdk.ToString(subnet.CidrBlock)); err != nil || block.Bits() > longestSubnet {
+	if block, err := netip.ParsePrefix(awssdk.ToString(subnet.CidrBlock)); err != nil || l.Balancer == nil && block.Bits() > longestSubnet {
 		l.refuseSubnet(id, "a subnet with an IPv4 range of /%d or larger, as the load balancer needs; it has %q", longestSubnet, awssdk.ToString(subnet.CidrBlock))
 		return
 	}
@@ -184,10 +188,12 @@ func (l *lookup) checkSize(id string, subnet *types.Subnet, own int) {
 	for _, s := range l.Services {
 		tasks += 2 * ((withDefaults(s, l.Args).DesiredCount + zones - 1) / zones)
 	}
-	needed := balancerAddresses + linkAddresses + tasks
+	needed, others := tasks, ""
+	if l.Balancer == nil { // one that exists has its addresses, and the VPC link is in its subnets
+		needed, others = needed+balancerAddresses+linkAddresses, fmt.Sprintf("%d for the load balancer, %d for the VPC link, and ", balancerAddresses, linkAddresses)
+	}
 	if free := int(awssdk.ToInt32(subnet.AvailableIpAddressCount)) + own; free < needed {
-		l.refuseSubnet(id, "a subnet with %d free addresses or more: %d for the load balancer, %d for the VPC link, and %d for tasks, which are twice as many during a deployment; it has %d",
-			needed, balancerAddresses, linkAddresses, tasks, free)
+		l.refuseSubnet(id, "a subnet with %d free addresses or more: %s%d for tasks, which are twice as many during a deployment; it has %d", needed, others, tasks, free)
 	}
 }
 

@@ -285,6 +285,17 @@ func TestNetworkLookups(t *testing.T) {
 		"too few addresses": {network1(), func(e *ec2Account) { e.subnets[0].AvailableIpAddressCount = awssdk.Int32(14) }, func(args *Args) { args.DesiredCount, args.Services[1].DesiredCount = 3, 1 }, []string{
 			a + "a subnet with 15 free addresses or more: 8 for the load balancer, 1 for the VPC link, and 6 for tasks, which are twice as many during a deployment; it has 14",
 		}},
+		"behind a load balancer that exists": {network1(), func(e *ec2Account) {
+			for i := range e.subnets {
+				e.subnets[i].AvailabilityZoneId, e.subnets[i].CidrBlock, e.subnets[i].AvailableIpAddressCount = s("usw2-lax1-az"+string(rune('1'+i))), s("10.0.0.0/28"), awssdk.Int32(4)
+			}
+		}, func(args *Args) { args.Balancer = &Balancer{Zones: []string{"us-west-2a", "us-west-2b"}} }, nil},
+		"too few addresses behind a load balancer, in another zone than it": {network1(), func(e *ec2Account) { e.subnets[0].AvailableIpAddressCount = awssdk.Int32(3) }, func(args *Args) {
+			args.Balancer = &Balancer{Zones: []string{"us-west-2a", "us-west-2c"}}
+		}, []string{
+			a + "a subnet with 4 free addresses or more: 4 for tasks, which are twice as many during a deployment; it has 3",
+			b + "a subnet in a zone of the load balancer, which sends requests to no other: us-west-2a, us-west-2c; it is in us-west-2b",
+		}},
 		"internet gateway": {network1(), defaultRoute(types.Route{GatewayId: s("igw-1")}), nil, []string{
 			a + allOf + "has a default route to igw-1, which leads out only who has a public address, and tasks have none", b + allOf + "has a default route to igw-1, which leads out only who has a public address, and tasks have none",
 		}},

@@ -51,15 +51,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	logs, err := newAccessLogs(ctx, name, args, account.AccountId, parent)
+	balancer, err := newLoadBalancer(ctx, name, args, net, account.AccountId, parent)
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := newLoadBalancer(ctx, name, args, net, logs, parent)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.newVpcLink(ctx, name, net.vpcID, net.privateSubnets, balancer, parent); err != nil {
+	if err := p.newVpcLink(ctx, name, net.vpcID, balancer, parent); err != nil {
 		return nil, err
 	}
 	registry, err := newRegistry(ctx, args, parent)

@@ -104,7 +104,7 @@ func (d *deployment) newSecurityGroup(ctx *pulumi.Context, in *shared) error {
 	if err != nil {
 		return err
 	}
-	ingress, err := securitygroup.Allow(ctx, in.balancer.group, d.group, d.Port, pulumi.Parent(d))
+	ingress, err := in.balancer.allowTasks(ctx, d.group, d.Port, pulumi.Parent(d))
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,8 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 
 // newTargetGroup makes the target group, and the listener rule that sends the service's path there.
 func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, error) {
+	// AWS refuses a rule of a second load balancer for a target group: "TargetGroupAssociationLimit".
+	another := pulumi.ReplacementTrigger(pulumi.String(in.balancer.arn))
 	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
 		VpcId:               in.network.vpcID,
 		TargetType:          pulumi.String("ip"), // Fargate tasks have an address, not an instance
@@ -187,7 +189,7 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 			HealthyThreshold:   pulumi.Int(healthyChecks),
 			UnhealthyThreshold: pulumi.Int(unhealthyChecks),
 		},
-	}, opts...)
+	}, append(opts, another)...)
 	if err != nil {
 		return nil, fmt.Errorf("creating target group: %w", err)
 	}

@@ -11,13 +11,13 @@ import (
 
 // newVpcLink makes the door of the producer. AWS cannot change a link, and cannot delete one that an integration uses:
 // a replacement is made first, the integration moves, then the old link goes.
-func (p *Producer) newVpcLink(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, subnetIDs pulumi.StringArrayInput, balancer *loadBalancer, opts ...pulumi.ResourceOption) error {
+func (p *Producer) newVpcLink(ctx *pulumi.Context, name string, vpcID pulumi.StringInput, balancer *loadBalancer, opts ...pulumi.ResourceOption) error {
 	group, err := securitygroup.New(ctx, name+"-link", "VPC link of the HTTP API, reaches the load balancer", vpcID, opts...)
 	if err != nil {
 		return err
 	}
 	var rules []pulumi.Resource
-	if balancer.letsLinkIn {
+	if balancer.ruledByOthers {
 		rule, err2 := securitygroup.AllowOut(ctx, group, balancer.group, balancer.port, opts...)
 		rules, err = []pulumi.Resource{rule}, err2
 	} else {
@@ -27,7 +27,7 @@ func (p *Producer) newVpcLink(ctx *pulumi.Context, name string, vpcID pulumi.Str
 		return err
 	}
 	link, err := apigatewayv2.NewVpcLink(ctx, name, &apigatewayv2.VpcLinkArgs{
-		SubnetIds:        subnetIDs,
+		SubnetIds:        balancer.linkSubnets,
 		SecurityGroupIds: pulumi.StringArray{group.ID()},
 	}, append(opts, pulumi.DependsOn(rules))...)
 	if err != nil {

@@ -44,10 +44,17 @@ func (c *configuration) refuseChanged(with string, keys ...string) (problems set
 	return problems
 }
 
-// findBalancer looks up the load balancer that is adopted, and returns what is wrong with it; nil if none is.
+// findBalancer looks up the load balancer that exists, if one is named, and returns what is wrong with it. Services that are
+// not there yet go behind it.
 func (c *configuration) findBalancer(ctx *pulumi.Context, provider *aws.Provider) (*producer.Balancer, setting.Problems, error) {
-	if !c.adopts() {
+	if c.listener.Arn == "" {
 		return nil, nil, nil
 	}
-	return c.listener.Find(ctx, c.producer.Region, pulumi.Provider(provider))
+	balancer, problems, err := c.listener.Find(ctx, c.producer.Region, pulumi.Provider(provider))
+	if c.adopts() || balancer == nil {
+		return balancer, problems, err
+	}
+	c.producer.Balancer = balancer
+	more, err := c.producer.CheckBalancer(ctx.Context(), ctx.Project(), ctx.Stack())
+	return balancer, append(problems, more...), err
 }

@@ -2,7 +2,9 @@ package stack
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -178,7 +180,9 @@ func TestAdoptRefusals(t *testing.T) {
 			`private-api:services.book.cpu: 512 is not allowed: nothing with listener.paths`, `private-api:producerVpcCidr: "10.4.0.0/16" is not allowed: nothing with listener.paths`,
 			`private-api:bastion: false is not allowed: true, as ssh.keyName or ssh.cidrs is set`, "nothing was changed",
 		}},
-		{name: "no paths", settings: map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `"}`}, want: []string{"private-api:listener.paths: is missing"}},
+		{name: "neither paths nor a network", settings: map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `"}`}, want: []string{
+			"private-api:network: is missing: the VPC of the load balancer and private subnets of it, as services go behind that load balancer; or listener.paths, if they are there already",
+		}},
 		{name: "malformed paths", settings: map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `","paths":["/orders"]}`}, want: []string{`listener.paths: ["/orders"] is not allowed: an object`}},
 		{name: "another region", settings: map[string]string{"aws:region": "eu-west-1"}, want: []string{"private-api:listener.arn: ", "is not allowed: a listener in eu-west-1, the region of the stack"}},
 		{name: "what AWS says, with the zones", settings: map[string]string{"bastion": "true", "availabilityZones": `["us-west-2a","us-west-2x"]`},
@@ -203,6 +207,123 @@ func TestAdoptRefusals(t *testing.T) {
 					t.Errorf("%s was made", made)
 				}
 			}
+		})
+	}
+}
+
+// behind is the setting listener without paths; more is JSON of more fields.
+func behind(more string) map[string]string {
+	return existing(map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `"` + more + `}`})
+}
+
+// goBehind runs the program in an account whose load balancer, which change changes, is in the network that exists. Its
+// listener has one rule of somebody else, with that priority, for /b*.
+func goBehind(t *testing.T, settings map[string]string, priority int, change func(fakeaws.Existing)) (*testkit.Recorder, error) {
+	t.Helper()
+	account := fakeaws.Default
+	account.Existing = testkit.Existing()
+	(*account.Existing)[testkit.BalancerArn]["vpcId"] = fakeaws.ExistingVpc
+	if change != nil {
+		change(*account.Existing)
+	}
+	return deployWhere(t, &testkit.Recorder{Account: account}, func(w http.ResponseWriter, r *http.Request) {
+		switch r.FormValue("Action") {
+		case "DescribeRules":
+			fmt.Fprintf(w, `<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>theirs</RuleArn><Priority>%d</Priority><Conditions><member>
+				<Field>path-pattern</Field><PathPatternConfig><Values><member>/b*</member></Values></PathPatternConfig></member></Conditions></member></Rules></DescribeRulesResult></DescribeRulesResponse>`, priority)
+		case "DescribeTags":
+			fmt.Fprint(w, `<DescribeTagsResponse><DescribeTagsResult><TagDescriptions><member><ResourceArn>theirs</ResourceArn></member></TagDescriptions></DescribeTagsResult></DescribeTagsResponse>`)
+		default:
+			fakeaws.EC2(w, r)
+		}
+	}, settings)
+}
+
+// All that a stack in that network has, less the load balancer, and the outputs of both.
+func TestBehind(t *testing.T) {
+	with, err := deployInNetwork(t, existing(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := map[string]string{"domain": `{"name":"api.example.com","zone":"example.com"}`, "accessLogs": "true"}
+	for name, test := range map[string]struct {
+		settings map[string]string
+		account  func(fakeaws.Existing)
+		tls      any // what the API verifies
+	}{
+		"HTTP":                   {behind(""), nil, nil},
+		"HTTPS":                  {behind(`,"serverName":"shop.example.com"`), https, "shop.example.com"},
+		"HTTP, domain and logs":  {behind(""), nil, nil},
+		"HTTPS, domain and logs": {behind(`,"serverName":"shop.example.com"`), https, "shop.example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := slices.DeleteFunc(with.List(), func(line string) bool {
+				return slices.Contains([]string{"lb.LoadBalancer producer", "lb.Listener producer", "ec2.SecurityGroup producer-alb"}, line)
+			})
+			if strings.Contains(name, "domain") {
+				maps.Copy(test.settings, more)
+				want = slices.Concat(want, []string{
+					"acm.Certificate domain", "acm.CertificateValidation domain", "apigatewayv2.ApiMapping consumer", "apigatewayv2.DomainName consumer",
+					"route53.Record consumer-ipv4", "route53.Record consumer-ipv6", "route53.Record domain-validation", "stack.Domain domain",
+				})
+			}
+			r, err := goBehind(t, test.settings, 30, test.account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "resources", r.List(), slices.Sorted(slices.Values(want)))
+			same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "clusterName", "imageDigests", "linkSecurityGroupId", "serviceNames", "serviceUrls"})
+			integration := r.Get(t, "apigatewayv2.Integration consumer")
+			if uri, name := integration.Input("integrationUri"), integration.Input("tlsConfig.serverNameToVerify"); uri != testkit.ListenerArn || name != test.tls {
+				t.Errorf("the integration calls %v and verifies %v", uri, name)
+			}
+			if got := r.Get(t, "apigatewayv2.VpcLink producer").Input("subnetIds"); fmt.Sprint(got) != "[subnet-a subnet-b subnet-c]" {
+				t.Errorf("the VPC link is in %v", got)
+			}
+		})
+	}
+}
+
+func TestBehindRefusals(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings map[string]string
+		priority int // of the rule of somebody else
+		account  func(fakeaws.Existing)
+		want     []string
+	}{
+		{name: "all that AWS says, with the network", settings: func() map[string]string {
+			s := behind("")
+			s["network"] = strings.Replace(s["network"], fakeaws.ExistingSubnets[1].ID, "subnet-00000009", 1)
+			return s
+		}(), priority: 20, account: func(e fakeaws.Existing) {
+			https(e)
+			e[testkit.BalancerArn]["vpcId"], e[testkit.BalancerArn]["idleTimeout"], e[testkit.BalancerArn]["internal"] = "vpc-00000002", 4000, false
+		}, want: []string{
+			`network.vpcId: "vpc-00000001" is not allowed: vpc-00000002, the VPC of the load balancer`, "an idle timeout of at most 60 seconds", "shop faces the internet",
+			"listener.serverName: is missing", "services.beta.priority: 20 is not allowed: a priority", `network.privateSubnetIds: "subnet-00000009" is not allowed`,
+		}},
+		{name: "taken priority", settings: behind(""), priority: 10, want: []string{
+			"services.alpha.priority: 10 is not allowed: a priority that no rule of the listener has; theirs has it",
+			"services.beta.priority: 20 is not allowed: less than 10, as the rule of that priority takes all requests for /beta (/b*)",
+		}},
+		{name: "another zone", settings: behind(""), priority: 30, account: func(e fakeaws.Existing) { e[testkit.BalancerArn]["subnets"] = []any{"subnet-a", "subnet-c"} },
+			want: []string{`network.privateSubnetIds: "subnet-00000002" is not allowed: a subnet in a zone of the load balancer, which sends requests to no other: us-west-2a, us-west-2c; it is in us-west-2b`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := goBehind(t, test.settings, test.priority, test.account)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if lines := strings.Count(err.Error(), "is not allowed") + strings.Count(err.Error(), "is missing"); lines != len(test.want) {
+				t.Errorf("%d problems, want %d:\n%v", lines, len(test.want), err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the message has no %q:\n%v", want, err)
+				}
+			}
+			same(t, "made", r.List(), []string{"providers.aws aws"})
 		})
 	}
 }

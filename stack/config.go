@@ -196,6 +196,9 @@ func (c *configuration) validate() setting.Problems {
 	} else {
 		problems = append(problems, c.producer.Validate(producerName, c.zoneCount())...)
 	}
+	if c.listener.Arn != "" && !c.adopts() && !c.inNetwork() {
+		problems.Add("network", nil, "the VPC of the load balancer and private subnets of it, as services go behind that load balancer; or listener.paths, if they are there already")
+	}
 	if c.inNetwork() {
 		problems = append(problems, c.validateNetwork()...)
 	} else if own, err := netip.ParsePrefix(c.producer.VpcCidr); err == nil && !c.adopts() {

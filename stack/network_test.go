@@ -23,14 +23,19 @@ func existing(more map[string]string) map[string]string {
 // deployInNetwork runs the program where that network exists.
 func deployInNetwork(t *testing.T, settings map[string]string) (*testkit.Recorder, error) {
 	t.Helper()
+	return deployWhere(t, &testkit.Recorder{}, fakeaws.EC2, settings)
+}
+
+// deployWhere runs the program where aws answers its own calls.
+func deployWhere(t *testing.T, r *testkit.Recorder, aws http.HandlerFunc, settings map[string]string) (*testkit.Recorder, error) {
+	t.Helper()
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"} {
 		t.Setenv(name, value)
 	}
-	aws := httptest.NewServer(http.HandlerFunc(fakeaws.EC2))
-	defer aws.Close()
+	server := httptest.NewServer(aws)
+	defer server.Close()
 	p := fixture(t)
-	p.Endpoint = aws.URL
-	r := &testkit.Recorder{}
+	p.Endpoint = server.URL
 	return r, deployOn(r, p, settings)
 }
 
@@ -66,6 +71,33 @@ func TestNetwork(t *testing.T) {
 	}
 	if got := r.Get(t, "servicediscovery.PrivateDnsNamespace producer").Input("vpc"); got != fakeaws.ExistingVpc {
 		t.Errorf("the namespace is in %v", got)
+	}
+}
+
+// The schema's defaults, as the CLI hands them over, count as set by nobody, also behind a load balancer.
+func TestNetworkWithDefaults(t *testing.T) {
+	defaults := map[string]string{}
+	for key, d := range readProject(t).Config {
+		if d.Value != nil {
+			defaults[key] = text(t, d.Value)
+		} else {
+			defaults[key] = text(t, d.Default)
+		}
+	}
+	with, without := maps.Clone(defaults), existing(nil)
+	maps.Copy(with, without)
+	got, err := deployInNetwork(t, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := deployInNetwork(t, without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "resources", got.List(), want.List())
+	maps.Copy(defaults, behind(""))
+	if _, err := goBehind(t, defaults, 30, nil); err != nil {
+		t.Error(err)
 	}
 }
 

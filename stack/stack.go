@@ -120,7 +120,7 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	var private *producer.Producer
-	if balancer != nil {
+	if c.adopts() {
 		private, err = producer.Adopt(ctx, producerName, balancer, pulumi.Providers(provider))
 	} else {
 		private, err = producer.New(ctx, producerName, c.producer, pulumi.Providers(provider))
@@ -136,12 +136,13 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 
 	ctx.Export("apiEndpoint", public.APIEndpoint)
 	ctx.Export("serviceUrls", public.ServiceURLs)
-	if balancer == nil {
+	if !c.adopts() {
 		ctx.Export("clusterName", private.ClusterName)
 		ctx.Export("serviceNames", private.ServiceNames)
 		// Also the check that these images run: an error in it fails the update only while the value is exported.
 		ctx.Export("imageDigests", private.ImageDigests)
-	} else {
+	}
+	if balancer != nil {
 		ctx.Export("linkSecurityGroupId", private.LinkGroupID)
 	}
 	if c.consumer.Bastion.Enabled {

@@ -54,11 +54,16 @@ func Allow(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.Resour
 	if err != nil {
 		return nil, err
 	}
-	in, err := allowIn(ctx, to, from.Name+"-to-"+to.Name, port, &vpc.SecurityGroupIngressRuleArgs{
+	in, err := AllowIn(ctx, from, to, port, opts...)
+	return []pulumi.Resource{out, in}, err
+}
+
+// AllowIn makes the ingress rule of Allow alone, where somebody else makes the other one.
+func AllowIn(ctx *pulumi.Context, from, to *Group, port int, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	return allowIn(ctx, to, from.Name+"-to-"+to.Name, port, &vpc.SecurityGroupIngressRuleArgs{
 		ReferencedSecurityGroupId: from.ID(),
 		Description:               pulumi.String("from " + from.Name),
 	}, append(opts, otherPort)...)
-	return []pulumi.Resource{out, in}, err
 }
 
 // AllowOut makes the egress rule of Allow alone, where somebody else makes the other one.

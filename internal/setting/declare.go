@@ -132,12 +132,24 @@ func Changed(before, after Declarer) []Declaration {
 		values[d.Key] = d.Value
 	}
 	for _, d := range leaves(held(after).declared) {
-		if value, known := values[d.Key]; !known || !reflect.DeepEqual(value, d.Value) {
+		if value, known := values[d.Key]; !known || !equal(value, d.Value) {
 			changed = append(changed, d)
 		}
 		values[d.Key] = d.Value
 	}
 	return changed
+}
+
+// equal compares two values. An empty list or map is as good as none: the CLI hands over [] and {} for those by default.
+func equal(a, b any) bool {
+	none := func(v any) bool {
+		switch r := reflect.ValueOf(v); r.Kind() {
+		case reflect.Slice, reflect.Map:
+			return r.Len() == 0
+		}
+		return false
+	}
+	return none(a) && none(b) || reflect.DeepEqual(a, b)
 }
 
 // leaves returns the declarations and, of objects, their fields instead.

@@ -118,6 +118,11 @@ func TestChanged(t *testing.T) {
 	if changed := Changed(&before, &before); len(changed) > 0 || before.Count != defaults.Count {
 		t.Errorf("nothing changed, and yet %v", changed)
 	}
+	none, empty := defaults, defaults
+	none.List, empty.List = nil, []string{}
+	if changed := Changed(&none, &empty); len(changed) > 0 {
+		t.Errorf("an empty list for none changes %v", changed)
+	}
 }
 
 func TestErrorsAreSortedAndSaidOnce(t *testing.T) {

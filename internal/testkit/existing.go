@@ -14,7 +14,7 @@ func Existing() *fakeaws.Existing {
 	all := fakeaws.Existing{
 		ListenerArn: {"loadBalancerArn": BalancerArn, "port": 8080, "protocol": "HTTP", "mutualAuthentications": []any{map[string]any{"mode": "off"}}},
 		BalancerArn: {
-			"name": "shop", "internal": true, "loadBalancerType": "application", "vpcId": "vpc-1", "securityGroups": []any{"sg-2", "sg-1"},
+			"name": "shop", "idleTimeout": 60, "internal": true, "loadBalancerType": "application", "vpcId": "vpc-1", "securityGroups": []any{"sg-2", "sg-1"},
 			"subnets": []any{"subnet-c", "subnet-a", "subnet-b"},
 		},
 	}

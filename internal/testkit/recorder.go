@@ -41,6 +41,7 @@ type Options struct {
 	Protect              bool                `yaml:"protect,omitempty"`
 	IgnoreChanges        []string            `yaml:"ignoreChanges,omitempty"`
 	ReplaceOnChanges     []string            `yaml:"replaceOnChanges,omitempty"`
+	ReplacementTrigger   string              `yaml:"replacementTrigger,omitempty"`
 	DeleteBeforeReplace  bool                `yaml:"deleteBeforeReplace,omitempty"`
 	RetainOnDelete       bool                `yaml:"retainOnDelete,omitempty"`
 	CustomTimeouts       map[string]string   `yaml:"customTimeouts,omitempty"` // create, update, delete
@@ -53,7 +54,7 @@ func newOptions(rpc *pulumirpc.RegisterResourceRequest) Options {
 		Parent: rpc.GetParent(), Provider: rpc.GetProvider(),
 		Dependencies: rpc.GetDependencies(), PropertyDependencies: map[string][]string{},
 		Protect: rpc.GetProtect(), IgnoreChanges: rpc.GetIgnoreChanges(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
-		DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(), RetainOnDelete: rpc.GetRetainOnDelete(),
+		ReplacementTrigger: rpc.GetReplacementTrigger().GetStringValue(), DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(), RetainOnDelete: rpc.GetRetainOnDelete(),
 		CustomTimeouts: map[string]string{}, Aliases: rpc.GetAliasURNs(),
 	}
 	for input, dependencies := range rpc.GetPropertyDependencies() {
