@@ -307,6 +307,8 @@ func TestBehindRefusals(t *testing.T) {
 			"services.alpha.priority: 10 is not allowed: a priority that no rule of the listener has; theirs has it",
 			"services.beta.priority: 20 is not allowed: less than 10, as the rule of that priority takes all requests for /beta (/b*)",
 		}},
+		{name: "no security group", settings: behind(""), priority: 30, account: func(e fakeaws.Existing) { e[testkit.BalancerArn]["securityGroups"] = []any{} },
+			want: []string{"a load balancer with a security group, to let the VPC link in; shop has none"}},
 		{name: "another zone", settings: behind(""), priority: 30, account: func(e fakeaws.Existing) { e[testkit.BalancerArn]["subnets"] = []any{"subnet-a", "subnet-c"} },
 			want: []string{`network.privateSubnetIds: "subnet-00000002" is not allowed: a subnet in a zone of the load balancer, which sends requests to no other: us-west-2a, us-west-2c; it is in us-west-2b`}},
 	} {
