@@ -177,7 +177,7 @@ func TestAdoptRefusals(t *testing.T) {
 		}, want: []string{
 			`private-api:listener.arn: "shop" is not allowed: the ARN of a listener of an Application Load Balancer`, `private-api:listener.paths: "Orders" is not allowed: `,
 			`private-api:listener.paths.Orders: "orders" is not allowed: a path such as /orders`, `private-api:listener.serverName: "*" is not allowed: a host name`,
-			`private-api:services.book.cpu: 512 is not allowed: nothing with listener.paths`, `private-api:producerVpcCidr: "10.4.0.0/16" is not allowed: nothing with listener.paths`,
+			`private-api:services.book.cpu: 512 is not allowed: leave it out with listener.paths`, `private-api:producerVpcCidr: "10.4.0.0/16" is not allowed: leave it out with listener.paths`,
 			`private-api:bastion: false is not allowed: true, as ssh.keyName or ssh.cidrs is set`, "nothing was changed",
 		}},
 		{name: "neither paths nor a network", settings: map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `"}`}, want: []string{
