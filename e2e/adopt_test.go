@@ -234,7 +234,7 @@ func TestAdoptRefusals(t *testing.T) {
 		"of another account":   {b.settings(strings.Replace(b.plain, "123456789012", "210987654321", 1), nil), []string{"listener.arn", "in account 123456789012"}},
 		"of another region":    {b.settings(strings.Replace(b.plain, region, "eu-west-1", 1), nil), []string{"listener.arn", "in " + region}},
 		"the load balancer":    {b.settings(b.arn, nil), []string{"listener.arn", b.arn, "not of the load balancer itself"}},
-		"services beside it":   {b.settings(b.plain, nil).with(one(settings{"cpu": 512, "memory": 1024})), []string{project + ":services", "nothing with listener.paths"}},
+		"services beside it":   {b.settings(b.plain, nil).with(one(settings{"cpu": 512, "memory": 1024})), []string{project + ":services", "leave it out with listener.paths"}},
 		"path that is no path": {b.settings(b.plain, settings{"paths": map[string]any{"orders": "orders/"}}), []string{"listener.paths.orders", "orders/"}},
 	} {
 		t.Run(name, func(t *testing.T) {

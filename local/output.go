@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -67,7 +68,7 @@ func newOutput(to io.Writer, width func() int) *output {
 	return o
 }
 
-// terminalWidth returns how to ask for the width of a terminal, nil if w is none.
+// terminalWidth returns how to ask for the width of a terminal, nil if w is none. Some terminals do not know theirs.
 func terminalWidth(w io.Writer) func() int {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -75,7 +76,7 @@ func terminalWidth(w io.Writer) func() int {
 	}
 	return func() int {
 		width, _, _ := term.GetSize(int(file.Fd()))
-		return width
+		return cmp.Or(width, 80)
 	}
 }
 

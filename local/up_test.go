@@ -384,7 +384,7 @@ func TestUp(t *testing.T) {
 					t.Errorf("%q is not once among the reasons\n%s", reason, text)
 				}
 			}
-			if strings.Contains(text, "is not deployed") || strings.Contains(text, "\x1b") {
+			if strings.Contains(text, "is not deployed") || strings.Contains(text, "make up") || strings.Contains(text, "\x1b") {
 				t.Errorf("shown is also\n%s", text)
 			}
 		}
@@ -602,6 +602,7 @@ func TestPreviewAndTrace(t *testing.T) {
 		"trace -from book -to echo":                     {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
 		"trace -from book -to nobody":                   {"", `service "nobody": there is author, book, echo`},
 		"trace -config desiredCount=0 /api/books":       {"", "up failed"},
+		"trace -config desiredCount=two /api/books":     {"", "up failed: validating stack config: Stack 'local' with configuration key 'desiredCount' must be of type 'integer'"},
 		existing + " /api/echo":                         {"VPC link         producer                       2 subnets", ""},
 		existing + " -from book -to echo":               {"has no egress rule to producer-echo on tcp 8080", "the request does not arrive"},
 	} {

@@ -343,6 +343,7 @@ func (a *Args) validateSpot(p *setting.Problems) {
 
 func (a *Args) validateZones() (p setting.Problems) {
 	if a.Balancer != nil {
+		a.Balancer.validate(&p)
 		a.validateBalancer(&p)
 	}
 	if a.Network.VpcID != "" {

@@ -170,9 +170,9 @@ func (l *Listener) Find(ctx *pulumi.Context, region string, opts ...pulumi.Invok
 	return found, p, nil
 }
 
-// validateBalancer records a load balancer that the services cannot go behind.
+// validateBalancer records a load balancer that the services cannot go behind, as it is in another VPC.
 func (a *Args) validateBalancer(p *setting.Problems) {
-	if a.Balancer.validate(p); a.Balancer.VpcID != a.Network.VpcID {
+	if a.Balancer.VpcID != a.Network.VpcID {
 		p.Add("network.vpcId", a.Network.VpcID, "%s, the VPC of the load balancer", a.Balancer.VpcID)
 	}
 }

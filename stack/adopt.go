@@ -38,7 +38,7 @@ func (c *configuration) validateAdopted() setting.Problems {
 func (c *configuration) refuseChanged(with string, keys ...string) (problems setting.Problems) {
 	for _, d := range c.changed {
 		if slices.Contains(keys, topLevel(d.Key)) {
-			problems.Add(d.Key, d.Value, "nothing with %s", with)
+			problems.Add(d.Key, d.Value, "leave it out with %s", with)
 		}
 	}
 	return problems

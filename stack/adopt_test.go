@@ -177,7 +177,7 @@ func TestAdoptRefusals(t *testing.T) {
 		}, want: []string{
 			`private-api:listener.arn: "shop" is not allowed: the ARN of a listener of an Application Load Balancer`, `private-api:listener.paths: "Orders" is not allowed: `,
 			`private-api:listener.paths.Orders: "orders" is not allowed: a path such as /orders`, `private-api:listener.serverName: "*" is not allowed: a host name`,
-			`private-api:services.book.cpu: 512 is not allowed: nothing with listener.paths`, `private-api:producerVpcCidr: "10.4.0.0/16" is not allowed: nothing with listener.paths`,
+			`private-api:services.book.cpu: 512 is not allowed: leave it out with listener.paths`, `private-api:producerVpcCidr: "10.4.0.0/16" is not allowed: leave it out with listener.paths`,
 			`private-api:bastion: false is not allowed: true, as ssh.keyName or ssh.cidrs is set`, "nothing was changed",
 		}},
 		{name: "neither paths nor a network", settings: map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `"}`}, want: []string{
@@ -307,6 +307,8 @@ func TestBehindRefusals(t *testing.T) {
 			"services.alpha.priority: 10 is not allowed: a priority that no rule of the listener has; theirs has it",
 			"services.beta.priority: 20 is not allowed: less than 10, as the rule of that priority takes all requests for /beta (/b*)",
 		}},
+		{name: "no security group", settings: behind(""), priority: 30, account: func(e fakeaws.Existing) { e[testkit.BalancerArn]["securityGroups"] = []any{} },
+			want: []string{"a load balancer with a security group, to let the VPC link in; shop has none"}},
 		{name: "another zone", settings: behind(""), priority: 30, account: func(e fakeaws.Existing) { e[testkit.BalancerArn]["subnets"] = []any{"subnet-a", "subnet-c"} },
 			want: []string{`network.privateSubnetIds: "subnet-00000002" is not allowed: a subnet in a zone of the load balancer, which sends requests to no other: us-west-2a, us-west-2c; it is in us-west-2b`}},
 	} {

@@ -128,7 +128,7 @@ func TestNetworkWithBastion(t *testing.T) {
 }
 
 func TestNetworkRefusals(t *testing.T) {
-	const own = "nothing with network, as your VPC has its ranges, zones and ways out already"
+	const own = "leave it out with network, as your VPC has its ranges, zones and ways out already"
 	for name, test := range map[string]struct {
 		settings map[string]string
 		want     []string

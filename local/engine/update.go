@@ -80,7 +80,11 @@ func (e *Engine) update(ctx context.Context, name string, command func(chan<- ev
 		return changes, nil
 	case ctx.Err() != nil:
 		return changes, fmt.Errorf("%s was interrupted", name)
-	case len(reasons) > 0:
+	case len(reasons) == 0: // the CLI itself refused, before there was an event
+		if _, said, found := strings.Cut(err.Error(), "\nstderr: error: "); found {
+			err = errors.New(strings.TrimSpace(said))
+		}
+	default:
 		separator := "\n"
 		if strings.Contains(strings.Join(reasons, ""), separator) {
 			separator = "\n\n"
@@ -95,6 +99,9 @@ func (e *Engine) reason(message string) string {
 	text := strings.TrimSpace(strings.ReplaceAll(colors.Never.Colorize(message), e.root+string(filepath.Separator), ""))
 	if _, after, found := strings.Cut(text, "1 error occurred:\n\t* "); found {
 		text = after
+	}
+	if end := strings.LastIndex(text, "\nthen:\n"); end >= 0 {
+		text = text[:end] // commands for AWS; here, whoever shows the reason says how to go on
 	}
 	switch {
 	case text == "update failed", strings.Contains(text, "grpc: the client connection is closing"):
