@@ -99,14 +99,17 @@ func (r *Recorder) Run(program pulumi.RunFunc, config map[string]string) error {
 		if err := program(ctx); err != nil {
 			return err
 		}
+		// Of the program's own, so that its end waits for constants too.
+		own, resolve, _ := ctx.NewOutput()
 		for name, value := range ctx.GetCurrentExportMap() {
-			pulumi.ToOutput(value).ApplyT(func(v any) any {
+			pulumi.All(value, own).ApplyT(func(v []any) any {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				r.Exports[name] = v
-				return v
+				r.Exports[name] = v[0]
+				return nil
 			})
 		}
+		resolve(nil)
 		return nil
 	}, pulumi.WithMocks("private-api", r.Stack, r), func(info *pulumi.RunInfo) { info.Config, info.ConfigSecretKeys = config, r.Secret })
 }
