@@ -467,9 +467,14 @@ func TestLogsAndKey(t *testing.T) {
 	if status, _ := s.get(t, "/api/books"); status != 200 {
 		t.Errorf("after the refused up: %d", status)
 	}
+	// A run ends whatever is protected.
+	if err := s.engine.Configure(context.Background(), map[string]string{"customerManagedKey": "false", "deletionProtection": "true"}); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, "Press Enter")
 	s.cancel()
-	if err := s.end(t); err != nil {
-		t.Errorf("after Ctrl-C: %v", err)
+	if err := s.end(t); err != nil || s.engine.Set.Len() > 0 {
+		t.Errorf("after Ctrl-C: %d resources are left, %v", s.engine.Set.Len(), err)
 	}
 }
 

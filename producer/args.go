@@ -159,7 +159,7 @@ func (a *Args) Declare(s *setting.Set) {
 	a.AssumeRole.declare(s)
 	setting.Var(s, &a.VpcCidr, "producerVpcCidr", "10.0.0.0/16", "IPv4 range of the producer's VPC, /16 to /25 with two zones", setting.Fixed)
 	setting.Var(s, &a.Egress, "egress", EgressNat,
-		"Way of the tasks to AWS: one NAT gateway, one in each zone, or interface endpoints without NAT",
+		"How tasks reach AWS: one NAT gateway, one in each zone, or interface endpoints without NAT",
 		"in place; the new way out is there before the old one goes", setting.OneOf(EgressNat, EgressNatPerZone, EgressEndpoints))
 	a.Network.declare(s)
 	setting.Var(s, &a.Namespace, "namespace", "http-api.local", "Private DNS domain in which services find each other by name; two stacks in one VPC need two",

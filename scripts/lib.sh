@@ -110,9 +110,8 @@ $answer"
 # one. The local backend gets an empty one by default: the only secret of this
 # project is ECR's login, which expires after 12 hours, and only you can read the
 # folder with the state. A forgotten passphrase would lock the stack for good.
-# To keep real secrets in the configuration, set PULUMI_CONFIG_PASSPHRASE before
-# the first `make up`. A backend that others can read, such as a bucket, takes no
-# empty one: a variable can also be empty because the secret of a CI system is missing.
+# A backend that others can read, such as a bucket, takes no empty one: a variable
+# can also be empty because the secret of a CI system is missing.
 use_passphrase() {
   if passphrase_given; then return 0; fi
   ! grep -qs '^secretsprovider:' "$stack_file" || return 0

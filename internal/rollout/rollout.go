@@ -93,8 +93,8 @@ func (w *Watcher) newest(ctx context.Context, cluster, service string) (*types.S
 // that change, "" if there was none. It is nil where nothing was changed: the newest deployment then counts, whoever
 // started it.
 //
-// The error of a deployment that failed, was overtaken or took too long says all that AWS knows about it. Errors of AWS
-// that may pass are none: only one that lasts, such as a missing permission, ends the waiting.
+// The error of a deployment that failed, was overtaken or took too long says all that AWS knows about it. An error of AWS
+// that may pass is reported; one that lasts, such as a missing permission, ends the waiting.
 func (w *Watcher) Wait(ctx context.Context, s Service, before *string) error {
 	watch := &watch{Watcher: w, Service: s, before: before, begin: time.Now()}
 	for wait := min(w.between, 250*time.Millisecond); ; wait = min(w.between, wait*3/2) {
@@ -109,6 +109,8 @@ func (w *Watcher) Wait(ctx context.Context, s Service, before *string) error {
 			return fmt.Errorf("service %s: AWS does not say whether the deployment of image %s succeeds: %w. See docs/operations.md#%s", s.Name, s.Digest, err, Anchor(headingNotAllowed))
 		case elapsed > w.Limit:
 			return watch.failed(ctx, fmt.Sprintf("is not done after %v (deploymentTimeoutMinutes). ECS goes on with it", w.Limit), err)
+		case err != nil:
+			watch.report(fmt.Sprintf("AWS does not answer, %v: %v", elapsed.Round(time.Second), err))
 		}
 		select {
 		case <-ctx.Done():
@@ -208,8 +210,13 @@ func (w *watch) progress(ctx context.Context) {
 			w.Warn(fmt.Sprintf("service %s: %s. %s", w.Name, strings.TrimRight(events[0], "."), cause.text()))
 		}
 	}
+	w.report(strings.TrimPrefix(text, ", "))
+}
+
+// report passes a text on, unless the last one was not long ago.
+func (w *watch) report(text string) {
 	if now := time.Now(); now.Sub(w.reported) >= w.Every {
 		w.reported = now
-		w.Report(fmt.Sprintf("service %s: %s", w.Name, strings.TrimPrefix(text, ", ")))
+		w.Report(fmt.Sprintf("service %s: %s", w.Name, text))
 	}
 }

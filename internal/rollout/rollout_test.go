@@ -377,6 +377,11 @@ func TestProgress(t *testing.T) {
 	if reports, _, _, err := run(t, &old, usual(), func(w *Watcher) { w.Every = time.Minute }); err != nil || len(reports) != 1 {
 		t.Errorf("with a minute between two reports: %q, %v", reports, err)
 	}
+	answers := usual()
+	answers["ListServiceDeployments"] = []string{"!ThrottlingException", list("new")}
+	if reports, _, _, err := run(t, &old, answers, nil); err != nil || !strings.HasPrefix(reports[0], "service book: AWS does not answer, 0s: ") || !strings.Contains(reports[0], "ThrottlingException") {
+		t.Errorf("while AWS throttles: %q, %v", reports, err)
+	}
 }
 
 // What ECS waits for without an end is told while it waits, once.

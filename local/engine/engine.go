@@ -18,6 +18,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -188,10 +189,37 @@ func (e *Engine) Destroy(ctx context.Context) (changes []Change, err error) {
 	if err := os.RemoveAll(filepath.Join(e.folder.Name(), "state", ".pulumi", "locks")); err != nil {
 		return nil, err
 	}
+	if err := e.unprotect(ctx); err != nil {
+		return nil, fmt.Errorf("reading the state: %w", err)
+	}
 	return e.update(ctx, "destroy", func(stream chan<- events.EngineEvent) error {
 		_, err := e.stack.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ProgressStreams(e.display), optdestroy.ErrorProgressStreams(e.display))
 		return err
 	})
+}
+
+// unprotect lets a destroy delete what deletionProtection keeps: here, nothing outlives the run.
+func (e *Engine) unprotect(ctx context.Context) error {
+	state, err := e.stack.Export(ctx)
+	if err != nil {
+		return err
+	}
+	var deployment apitype.DeploymentV3
+	if err := json.Unmarshal(state.Deployment, &deployment); err != nil {
+		return err
+	}
+	protected := false
+	for i := range deployment.Resources {
+		protected = protected || deployment.Resources[i].Protect
+		deployment.Resources[i].Protect = false
+	}
+	if !protected {
+		return nil
+	}
+	if state.Deployment, err = json.Marshal(deployment); err != nil {
+		return err
+	}
+	return e.stack.Import(ctx, state)
 }
 
 // Close ends all tasks, whatever the state of the stack, and removes the folder.
