@@ -51,9 +51,12 @@ func newCluster(ctx *pulumi.Context, name string, args *Args, vpcID pulumi.Strin
 	}
 	strategy := ecs.ServiceCapacityProviderStrategyArray{ecs.ServiceCapacityProviderStrategyArgs{CapacityProvider: pulumi.String(provider), Weight: pulumi.Int(1)}}
 	if args.OnDemandBase > 0 {
-		strategy = append(strategy, ecs.ServiceCapacityProviderStrategyArgs{
-			CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(args.OnDemandBase), Weight: pulumi.Int(0),
-		})
+		// AWS says that a provider of weight 0 places no tasks. So beyond the base, one task in a thousand goes there too.
+		// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+		strategy = ecs.ServiceCapacityProviderStrategyArray{
+			ecs.ServiceCapacityProviderStrategyArgs{CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(args.OnDemandBase), Weight: pulumi.Int(1)},
+			ecs.ServiceCapacityProviderStrategyArgs{CapacityProvider: pulumi.String("FARGATE_SPOT"), Weight: pulumi.Int(1000)},
+		}
 	}
 	capacity, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
 		ClusterName:       awaitServiceLinkedRole(ctx, c.Name, parent),

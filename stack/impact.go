@@ -15,7 +15,7 @@ import (
 	"private-api/internal/setting"
 )
 
-// Impact says in Markdown what a change of the stack would interrupt. It compares two files Pulumi.<stack>.yaml, of which
+// Impact says in Markdown what a change of the stack would interrupt, or lose. It compares two files Pulumi.<stack>.yaml, of which
 // each may be empty, by what docs/settings.md says of a change; and it reads which resources a preview would replace,
 // delete or redirect from the engine's log (`pulumi preview --event-log`). Without a preview, preview is nil.
 func Impact(before, after []byte, preview io.Reader) (string, error) {
@@ -89,6 +89,7 @@ var interruptions = []struct{ ops, types, text string }{
 	{"replace", "ec2/natGateway ec2/securityGroup ec2/subnet ec2/vpc", "connections through it are cut"},
 	{"replace", "servicediscovery/privateDnsNamespace servicediscovery/service", "calls from service to service fail until it is there again"},
 	{"replace delete", "ec2/instance", "sessions on the bastion end"},
+	{"replace delete", "cloudwatch/logGroup ecr/repository kms/key s3/bucket", "what is in it is lost"},
 	{"delete", "vpc/securityGroupIngressRule", "what it lets in is cut off"},
 	{"update", "lb/listenerRule", "requests for the old path get a 404"},
 }

@@ -30,6 +30,7 @@ func TestImpactOfPreviews(t *testing.T) {
 		"gone": { // the service author
 			"deletes `lb/listenerRule producer-author`: requests that need it fail",
 			"replaces `ec2/instance consumer-bastion`: sessions on the bastion end",
+			"deletes `ecr/repository producer-author`, `cloudwatch/logGroup producer-author`: what is in it is lost",
 		},
 		"bastion": {"deletes `ec2/instance consumer-bastion`: sessions on the bastion end"},
 	} {
@@ -66,6 +67,7 @@ func TestImpactOfSteps(t *testing.T) {
 		{name: "listener rule after its successor", op: "replace", urn: urn + "producer:Producer$aws:lb/listenerRule:ListenerRule::producer-book",
 			more: `{"op":"create","urn":"` + urn + `producer:Producer$aws:lb/listener:Listener::producer-https"}`},
 		{name: "listener", op: "delete", urn: urn + "producer:Producer$aws:lb/listener:Listener::producer", want: "requests that need it fail"},
+		{name: "access logs", op: "delete", urn: urn + "producer:Producer$aws:s3/bucket:Bucket::producer-access-logs", want: "what is in it is lost"},
 		{name: "domain", op: "delete", urn: urn + "consumer:Consumer$aws:route53/record:Record::consumer-a", want: "requests to the domain fail"},
 		{name: "VPC link", op: "delete", urn: urn + "producer:Producer$aws:apigatewayv2/vpcLink:VpcLink::producer", want: "requests that need it fail"},
 		{name: "step of a replacement", op: "create-replacement", urn: urn + "producer:Producer$aws:lb/loadBalancer:LoadBalancer::producer"},
@@ -88,10 +90,10 @@ func TestImpactOfSteps(t *testing.T) {
 
 // Each type of resource either interrupts something when it goes, or it is known that it does not.
 func TestImpactKnowsAllTypes(t *testing.T) {
-	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer cloudwatch/logGroup ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
-		ec2/routeTableAssociation ec2/vpcEndpoint ecr/lifecyclePolicy ecr/repository ecs/clusterCapacityProviders ecs/taskDefinition
-		iam/instanceProfile iam/role iam/rolePolicy iam/rolePolicyAttachment kms/key lb/listenerCertificate
-		s3/bucket s3/bucketOwnershipControls s3/bucketPolicy s3/bucketPublicAccessBlock vpc/securityGroupEgressRule`)
+	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
+		ec2/routeTableAssociation ec2/vpcEndpoint ecr/lifecyclePolicy ecs/clusterCapacityProviders ecs/taskDefinition
+		iam/instanceProfile iam/role iam/rolePolicy iam/rolePolicyAttachment lb/listenerCertificate
+		s3/bucketOwnershipControls s3/bucketPolicy s3/bucketPublicAccessBlock vpc/securityGroupEgressRule`)
 	known, all := slices.Clone(quiet), []string(nil)
 	for _, interruption := range interruptions {
 		known = append(known, strings.Fields(interruption.types)...)

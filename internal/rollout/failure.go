@@ -62,7 +62,7 @@ var (
 			regexp.MustCompile(`(?i)unable to assume`)},
 		{"The image is for another CPU", "Build the image for the CPU of the stack, or change architecture.", regexp.MustCompile(`(?i)exec format error|matching platform|no matching manifest`)},
 		{"Out of memory", "Give the service more memory.", regexp.MustCompile(`OutOfMemory`)},
-		{"The container ends", "Read its last log lines; make run starts the service alone on your machine.", regexp.MustCompile(`(?i)essential container in task exited|CannotStartContainer`)},
+		{"The container ends", "Read its last log lines; make run SERVICE=<name> starts a service alone on your machine.", regexp.MustCompile(`(?i)essential container in task exited|CannotStartContainer`)},
 		{"The load balancer finds it unhealthy", "Let the service answer 200 at its path and /health, on its port, within healthCheckTimeoutSeconds.",
 			regexp.MustCompile(`(?i)ELB health checks|Target\.(Timeout|FailedHealthChecks|ResponseCodeMismatch)|is unhealthy in \(?target-group`)},
 		{"Its own health check fails", "Run healthCommand in the container: it must end with 0 once the service can work.", regexp.MustCompile(`(?i)container health checks`)},
@@ -153,7 +153,9 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 			rest = append(rest, e)
 		}
 	}
-	events = append(first, rest...)
+	if events = first; len(first) == 0 {
+		events = rest
+	}
 	section("events", ask(events[:min(len(events), maxEvents)], err)...)
 	if newest != "" {
 		lines, err := w.logLines(ctx, newest)

@@ -59,7 +59,9 @@ func New(cfg aws.Config) *Watcher {
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
 func (w *Watcher) Newest(ctx context.Context, cluster, service string) (string, error) {
 	for begin := time.Now(); ; {
-		d, err := w.newest(ctx, cluster, service)
+		once, cancel := context.WithTimeout(ctx, patience)
+		d, err := w.newest(once, cluster, service)
+		cancel()
 		switch {
 		case d != nil:
 			return aws.ToString(d.ServiceDeploymentArn), nil
@@ -119,6 +121,9 @@ func (w *Watcher) Wait(ctx context.Context, s Service, before *string) error {
 	}
 }
 
+// patience is for one question. A lost connection must not hold up the next.
+const patience = 30 * time.Second
+
 // mayPass tells whether a question is worth repeating: after throttling, a network fault, an error of AWS's own, and
 // while a service is so new that AWS may not know it everywhere.
 func mayPass(err error, isNew bool) bool {
@@ -150,7 +155,7 @@ type watch struct {
 
 // look asks once. It returns true if the deployment has succeeded, and a *Failure if it failed.
 func (w *watch) look(parent context.Context) (succeeded bool, err error) {
-	ctx, cancel := context.WithTimeout(parent, 30*time.Second) // so that a lost connection does not hold up the rest
+	ctx, cancel := context.WithTimeout(parent, patience)
 	defer cancel()
 	newest, err := w.newest(ctx, w.Cluster, w.ARN)
 	if err != nil {
@@ -184,7 +189,11 @@ func (w *watch) look(parent context.Context) (succeeded bool, err error) {
 	case overtaken && !strings.HasPrefix(string(status), "ROLLBACK_"): // then ECS stops this one
 		return false, w.failed(parent, "was overtaken by a deployment that somebody else started: "+aws.ToString(newest.ServiceDeploymentArn), nil)
 	case slices.Contains(failures, status):
-		return false, w.failed(parent, fmt.Sprintf("failed: ECS says %s", status), nil)
+		says := string(status)
+		if strings.HasPrefix(says, "ROLLBACK_") && status != types.ServiceDeploymentStatusRollbackFailed {
+			says += ". What ran before goes on"
+		}
+		return false, w.failed(parent, "failed: ECS says "+says, nil)
 	}
 	w.progress(ctx)
 	return false, nil

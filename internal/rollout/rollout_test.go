@@ -255,7 +255,7 @@ func TestMessage(t *testing.T) {
 	// They have left once the deployment is rolled back.
 	answers["DescribeTargetHealth"] = []string{targets(target("unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]")), targets()}
 	_, _, _, err := run(t, &old, answers, nil)
-	want := `service book: the deployment of image sha256:1111 failed: ECS says ROLLBACK_SUCCESSFUL
+	want := `service book: the deployment of image sha256:1111 failed: ECS says ROLLBACK_SUCCESSFUL. What ran before goes on
 ECS:
   Service deployment rolled back because the circuit breaker threshold was exceeded.
   circuit breaker
@@ -271,7 +271,7 @@ last log lines of task 0123abcd:
   listening
   no database
 what to do:
-  Read its last log lines; make run starts the service alone on your machine. See docs/operations.md#the-container-ends
+  Read its last log lines; make run SERVICE=<name> starts a service alone on your machine. See docs/operations.md#the-container-ends
   Let the service answer 200 at its path and /health, on its port, within healthCheckTimeoutSeconds. See docs/operations.md#the-load-balancer-finds-it-unhealthy
 then:
   make up
@@ -351,7 +351,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// Of many events those that tell of trouble come first.
+// Of many events, those that tell of trouble are quoted.
 func TestEvents(t *testing.T) {
 	answers := usual()
 	var all []string
@@ -362,7 +362,7 @@ func TestEvents(t *testing.T) {
 	answers["DescribeServices"] = []string{`{"services":[{"events":[` + strings.Join(all, ",") + `]}]}`}
 	answers["DescribeServiceDeployments"] = []string{describe("new", "STOPPED")}
 	_, _, _, err := run(t, &old, answers, nil)
-	want := "events:\n  (service book) (deployment ecs-svc/1) deployment failed: tasks failed to start.\n  (service book) (port 8080) is unhealthy in (target-group arn:targets) due to (reason Health checks failed with these codes: [500]).\n  (service book) has reached a steady state.\n"
+	want := "events:\n  (service book) (deployment ecs-svc/1) deployment failed: tasks failed to start.\n  (service book) (port 8080) is unhealthy in (target-group arn:targets) due to (reason Health checks failed with these codes: [500]).\nlast"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q in\n%v", want, err)
 	}
