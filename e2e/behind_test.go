@@ -47,16 +47,7 @@ func TestBehind(t *testing.T) {
 		}
 	}
 	a.compare(t, d)
-	again := func() {
-		t.Helper()
-		mark := a.proxy.Mark()
-		ops, _ := d.up(t)
-		expect(t, ops, nil)
-		if calls := mutations(a.proxy.Since(mark)); len(calls) > 0 {
-			t.Errorf("an up without a change changed something: %v", calls)
-		}
-	}
-	again()
+	d.unchanged(t)
 	const in, out = "vpc/securityGroupIngressRule producer-link-to-producer-alb", "vpc/securityGroupEgressRule producer-alb-to-producer-{book,author}"
 	for _, c := range []change{
 		{"count of one service", v.behind(b.plain, nil, one(settings{"desiredCount": 4})), []string{"update ecs/service producer-book"}},
@@ -72,7 +63,7 @@ func TestBehind(t *testing.T) {
 		expect(t, ops, c.want)
 		a.compare(t, d)
 	}
-	again()
+	d.unchanged(t)
 	// A target group is of one load balancer alone.
 	ops = d.preview(t, v.settings(nil, 0, 1))
 	for _, want := range expand("replace lb/{targetGroup,listenerRule} producer-{book,author}") {

@@ -37,18 +37,7 @@ func TestLifecycle(t *testing.T) {
 	a.compare(t, d)
 
 	d.cloneAgain(t)
-	mark := 0
-	if a.proxy != nil {
-		mark = a.proxy.Mark()
-	}
-	if ops, _ := d.up(t); len(ops) > 0 {
-		t.Errorf("the second up has something to do:\n\t%s", strings.Join(ops, "\n\t"))
-	}
-	if a.proxy != nil {
-		if calls := mutations(a.proxy.Since(mark)); len(calls) > 0 {
-			t.Errorf("the second up changed something: %v", calls)
-		}
-	}
+	d.unchanged(t)
 
 	if a.proxy != nil {
 		a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Service: "ecs", Operation: "DeleteService", Times: -1, Delay: 5 * time.Second})
@@ -116,6 +105,23 @@ func (d *deployment) cloneAgain(t *testing.T) {
 	})
 	if err := errors.Join(err, os.RemoveAll(filepath.Join(d.root, ".build"))); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// unchanged asserts that another up has nothing to do, and makes no call that can change anything.
+func (d *deployment) unchanged(t *testing.T) {
+	t.Helper()
+	proxy, mark := d.account.proxy, 0
+	if proxy != nil {
+		mark = proxy.Mark()
+	}
+	ops, _ := d.up(t)
+	expect(t, ops, nil)
+	if proxy == nil {
+		return
+	}
+	if calls := mutations(proxy.Since(mark)); len(calls) > 0 {
+		t.Errorf("an up without a change changed something: %v", calls)
 	}
 }
 

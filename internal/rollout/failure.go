@@ -145,16 +145,9 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 		section("targets that were not healthy", ask(w.targets, nil)...)
 	}
 	events, err := w.events(ctx)
-	var first, rest []string // after a rollback, the latest are about the tasks that go on
-	for _, e := range events {
-		if trouble.MatchString(e) {
-			first = append(first, e)
-		} else {
-			rest = append(rest, e)
-		}
-	}
-	if events = first; len(first) == 0 {
-		events = rest
+	// After a rollback, the latest are about the tasks that go on.
+	if told := slices.DeleteFunc(slices.Clone(events), func(e string) bool { return !trouble.MatchString(e) }); len(told) > 0 {
+		events = told
 	}
 	section("events", ask(events[:min(len(events), maxEvents)], err)...)
 	if newest != "" {
