@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newAPI makes the HTTP API and all that belongs to it.
-func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*apigatewayv2.Api, error) {
+// newAPI makes the HTTP API and all that belongs to it. It returns the name of its log group too.
+func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (_ *apigatewayv2.Api, logs pulumi.StringOutput, _ error) {
 	settings := &apigatewayv2.ApiArgs{
 		ProtocolType:      pulumi.String("HTTP"),
 		Description:       pulumi.Sprintf("private services of %s", ctx.Stack()),
@@ -21,11 +21,11 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 	}
 	api, err := apigatewayv2.NewApi(ctx, name, settings, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("creating API: %w", err)
+		return nil, logs, fmt.Errorf("creating API: %w", err)
 	}
 	draining, err := drain(ctx, name, args)
 	if err != nil {
-		return nil, err
+		return nil, logs, err
 	}
 	integration, err := apigatewayv2.NewIntegration(ctx, name, &apigatewayv2.IntegrationArgs{
 		ApiId:                api.ID(),
@@ -42,19 +42,19 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 		// https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html
 	}, append(opts, draining, pulumi.ReplaceOnChanges([]string{"tlsConfig"}))...)
 	if err != nil {
-		return nil, fmt.Errorf("creating integration: %w", err)
+		return nil, logs, fmt.Errorf("creating integration: %w", err)
 	}
 	if err := newRoutes(ctx, name, args, api, integration, append(opts, draining)...); err != nil {
-		return nil, err
+		return nil, logs, err
 	}
-	stage, err := newStage(ctx, name, args, api, opts...)
+	stage, logs, err := newStage(ctx, name, args, api, opts...)
 	if err != nil {
-		return nil, err
+		return nil, logs, err
 	}
 	if args.Domain != nil {
 		err = newDomain(ctx, name, args.Domain, api, stage, opts...)
 	}
-	return api, err
+	return api, logs, err
 }
 
 func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, integration *apigatewayv2.Integration, opts ...pulumi.ResourceOption) error {
@@ -97,7 +97,7 @@ func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.A
 	return nil
 }
 
-func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) (*apigatewayv2.Stage, error) {
+func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) (_ *apigatewayv2.Stage, group pulumi.StringOutput, _ error) {
 	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		// Below this prefix AWS does not let the policy of log delivery outgrow its limit:
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-CloudWatchLogs.html
@@ -106,11 +106,11 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 		KmsKeyId:        args.KmsKeyArn,
 	}, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("creating log group: %w", err)
+		return nil, group, fmt.Errorf("creating log group: %w", err)
 	}
 	format, err := accessLogFormat()
 	if err != nil {
-		return nil, err
+		return nil, group, err
 	}
 	stage, err := apigatewayv2.NewStage(ctx, name, &apigatewayv2.StageArgs{
 		ApiId:             api.ID(),
@@ -124,9 +124,9 @@ func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Ap
 		},
 	}, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("creating stage: %w", err)
+		return nil, group, fmt.Errorf("creating stage: %w", err)
 	}
-	return stage, nil
+	return stage, logs.Name, nil
 }
 
 // tlsConfig has the integration speak HTTPS and verify that the certificate of the listener covers a name; "" is HTTP.

@@ -10,6 +10,8 @@ type Consumer struct {
 
 	APIEndpoint     pulumi.StringOutput    // https URL of the API, without a slash at the end
 	ServiceURLs     pulumi.StringMapOutput // per service
+	APIID           pulumi.StringOutput    // id of the API, the dimension of its metrics
+	AccessLogs      pulumi.StringOutput    // name of the log group of the API
 	BastionID       pulumi.StringOutput    // instance id
 	BastionConnect  pulumi.StringOutput    // the command that opens a login shell on the bastion
 	BastionPublicIP pulumi.StringOutput    // set if SSH is enabled
@@ -28,11 +30,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	parent := pulumi.Parent(c)
 
-	api, err := newAPI(ctx, name, args, parent)
+	api, logs, err := newAPI(ctx, name, args, parent)
 	if err != nil {
 		return nil, err
 	}
-	c.APIEndpoint = args.endpoint(api)
+	c.APIEndpoint, c.APIID, c.AccessLogs = args.endpoint(api), api.ID().ToStringOutput(), logs
 	c.ServiceURLs = c.APIEndpoint.ApplyT(args.urls).(pulumi.StringMapOutput)
 	outputs := pulumi.Map{"apiEndpoint": c.APIEndpoint, "serviceUrls": c.ServiceURLs}
 

@@ -18,8 +18,10 @@ func Adopt(ctx *pulumi.Context, name string, b *Balancer, opts ...pulumi.Resourc
 	if err := ctx.RegisterComponentResource("private-api:producer:Producer", name, p, opts...); err != nil {
 		return nil, err
 	}
-	if err := p.newVpcLink(ctx, name, pulumi.String(b.VpcID), b.existing(name), pulumi.Parent(p)); err != nil {
+	balancer := b.existing(name)
+	if err := p.newVpcLink(ctx, name, pulumi.String(b.VpcID), balancer, pulumi.Parent(p)); err != nil {
 		return nil, err
 	}
+	p.LoadBalancer = balancer.arnSuffix
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{"vpcLinkId": p.VpcLinkID, "listenerArn": p.ListenerArn})
 }

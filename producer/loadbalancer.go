@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -33,6 +34,7 @@ type loadBalancer struct {
 	group         *securitygroup.Group
 	linkSubnets   pulumi.StringArrayInput // of the VPC link
 	listenerArn   pulumi.StringOutput
+	arnSuffix     pulumi.StringOutput // dimension of CloudWatch
 	port          int
 	serverName    string // in the certificate of the listener; "" for HTTP
 	ruledByOthers bool   // somebody else makes the rules of group
@@ -49,8 +51,9 @@ func (b *loadBalancer) allowTasks(ctx *pulumi.Context, tasks *securitygroup.Grou
 
 // existing returns the load balancer for the producer of that name.
 func (b *Balancer) existing(name string) *loadBalancer {
+	_, suffix, _ := strings.Cut(b.Arn, ":loadbalancer/")
 	return &loadBalancer{
-		arn: b.Arn, group: securitygroup.Existing(name+"-alb", b.GroupID), linkSubnets: pulumi.ToStringArray(b.SubnetIDs),
+		arn: b.Arn, arnSuffix: pulumi.String(suffix).ToStringOutput(), group: securitygroup.Existing(name+"-alb", b.GroupID), linkSubnets: pulumi.ToStringArray(b.SubnetIDs),
 		listenerArn: pulumi.String(b.ListenerArn).ToStringOutput(), port: b.Port, serverName: b.ServerName, ruledByOthers: !b.AllowLink,
 	}
 }
@@ -82,7 +85,7 @@ func newLoadBalancer(ctx *pulumi.Context, name string, args *Args, net *network,
 	if err != nil {
 		return nil, fmt.Errorf("creating load balancer: %w", err)
 	}
-	b := &loadBalancer{group: group, linkSubnets: net.privateSubnets, port: 80}
+	b := &loadBalancer{arnSuffix: alb.ArnSuffix, group: group, linkSubnets: net.privateSubnets, port: 80}
 	listener := &lb.ListenerArgs{
 		LoadBalancerArn: alb.Arn,
 		Protocol:        pulumi.String("HTTP"),

@@ -24,6 +24,11 @@ type Producer struct {
 	ClusterName  pulumi.StringOutput    // the ECS cluster
 	ServiceNames pulumi.StringMapOutput // per service: its name in ECS
 	ImageDigests pulumi.StringMapOutput // per service: the digest that serves; fails if ECS says that it does not
+
+	// What metrics and logs are found by. Services that exist have neither names nor groups here.
+	LoadBalancer pulumi.StringOutput    // dimension of CloudWatch: app/NAME/ID
+	TargetGroups pulumi.StringMapOutput // per service, dimension of CloudWatch: targetgroup/NAME/ID
+	LogGroups    pulumi.StringMapOutput // per service: name
 }
 
 // New makes the producer. It checks the arguments first; if one is refused, it makes nothing, and the error holds every
@@ -70,15 +75,17 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 
-	names, digests, rules := pulumi.StringMap{}, pulumi.StringMap{}, []pulumi.Resource(nil)
+	names, digests, groups, logs, rules := pulumi.StringMap{}, pulumi.StringMap{}, pulumi.StringMap{}, pulumi.StringMap{}, []pulumi.Resource(nil)
 	for _, s := range services {
 		names[s.Name], digests[s.Name] = s.ServiceName, s.ImageDigest
+		groups[s.Name], logs[s.Name] = s.targets.ArnSuffix, s.logs.Name
 		rules = append(rules, s.rule)
 	}
 	p.ClusterName = cluster.Name
 	// An integration that moves to another listener before its rules are there would answer 404.
 	p.ListenerArn = pulumi.OutputWithDependencies(ctx.Context(), balancer.listenerArn, rules...).(pulumi.StringOutput)
 	p.ServiceNames, p.ImageDigests = names.ToStringMapOutput(), digests.ToStringMapOutput()
+	p.LoadBalancer, p.TargetGroups, p.LogGroups = balancer.arnSuffix, groups.ToStringMapOutput(), logs.ToStringMapOutput()
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{
 		"vpcLinkId":    p.VpcLinkID,
 		"listenerArn":  p.ListenerArn,

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -21,7 +20,7 @@ type roles struct {
 	policies        []pulumi.Resource // without these the roles may do nothing
 }
 
-func newRoles(ctx *pulumi.Context, d *deployment, in *shared, logs *cloudwatch.LogGroup, opts ...pulumi.ResourceOption) (*roles, error) {
+func newRoles(ctx *pulumi.Context, d *deployment, in *shared, opts ...pulumi.ResourceOption) (*roles, error) {
 	trust, err := policy.Trust("ecs-tasks.amazonaws.com", in.account)
 	if err != nil {
 		return nil, err
@@ -33,7 +32,7 @@ func newRoles(ctx *pulumi.Context, d *deployment, in *shared, logs *cloudwatch.L
 	if r.task, err = newRole(ctx, d.logical+"-task", "service "+d.Name+" at work", trust, opts...); err != nil {
 		return nil, err
 	}
-	execution := pulumi.All(d.image.repository, logs.Arn, logs.KmsKeyId).ApplyT(func(v []any) (string, error) {
+	execution := pulumi.All(d.image.repository, d.logs.Arn, d.logs.KmsKeyId).ApplyT(func(v []any) (string, error) {
 		return policy.JSON(executionPolicy(&d.Service, in.Region, in.account, v[0].(string), v[1].(string), aws.ToString(v[2].(*string)))...)
 	}).(pulumi.StringOutput)
 	if err := r.attach(ctx, d.logical+"-execution", r.execution, execution, opts...); err != nil {

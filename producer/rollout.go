@@ -45,8 +45,8 @@ func (d *deployment) rememberDeployment(ctx *pulumi.Context, in *shared) (*pulum
 
 // deployed returns the digest of the image once ECS says that it serves. It fails, and with it the update, if ECS says
 // that it does not.
-func (d *deployment) deployed(ctx *pulumi.Context, in *shared, service *ecs.Service, uses rolloutUses) pulumi.StringOutput {
-	all := pulumi.All(d.image.digest, service.ID(), in.cluster.Arn, uses.taskDefinition, uses.targetGroup, uses.logGroup)
+func (d *deployment) deployed(ctx *pulumi.Context, in *shared, service *ecs.Service, task *ecs.TaskDefinition) pulumi.StringOutput {
+	all := pulumi.All(d.image.digest, service.ID(), in.cluster.Arn, task.Arn, d.targets.Arn, d.logs.Name)
 	return all.ApplyT(func(v []any) (string, error) {
 		digest := v[0].(string)
 		if !in.asksECS(ctx) {
@@ -76,6 +76,3 @@ func (d *deployment) deployed(ctx *pulumi.Context, in *shared, service *ecs.Serv
 		return digest, nil
 	}).(pulumi.StringOutput)
 }
-
-// rolloutUses are what tells why a deployment fails.
-type rolloutUses struct{ taskDefinition, targetGroup, logGroup pulumi.StringOutput }

@@ -43,10 +43,12 @@ type deployment struct {
 	Service
 	logical string // name of its resources
 
-	group  *securitygroup.Group
-	image  *image
-	rule   *lb.ListenerRule
-	before []pulumi.Resource // must exist before tasks start
+	group   *securitygroup.Group
+	image   *image
+	rule    *lb.ListenerRule
+	targets *lb.TargetGroup
+	logs    *cloudwatch.LogGroup
+	before  []pulumi.Resource // must exist before tasks start
 	// previous is the newest deployment before this update changed the service; nil if it did not.
 	previous atomic.Pointer[string]
 
@@ -120,7 +122,7 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	if d.image, err = newImage(ctx, d, in, parent); err != nil {
 		return err
 	}
-	logs, err := cloudwatch.NewLogGroup(ctx, d.logical, &cloudwatch.LogGroupArgs{
+	d.logs, err = cloudwatch.NewLogGroup(ctx, d.logical, &cloudwatch.LogGroupArgs{
 		NamePrefix:      pulumi.Sprintf("/ecs/%s-%s/%s-", ctx.Project(), ctx.Stack(), d.Name),
 		RetentionInDays: pulumi.Int(in.LogRetentionDays),
 		KmsKeyId:        in.KmsKeyArn,
@@ -128,16 +130,15 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	if err != nil {
 		return fmt.Errorf("creating log group: %w", err)
 	}
-	roles, err := newRoles(ctx, d, in, logs, parent)
+	roles, err := newRoles(ctx, d, in, parent)
 	if err != nil {
 		return err
 	}
-	task, err := newTaskDefinition(ctx, d, in, logs, roles, parent)
+	task, err := newTaskDefinition(ctx, d, in, roles, parent)
 	if err != nil {
 		return err
 	}
-	targets, err := d.newTargetGroup(ctx, in, parent)
-	if err != nil {
+	if err := d.newTargetGroup(ctx, in, parent); err != nil {
 		return err
 	}
 	names, err := servicediscovery.NewService(ctx, d.logical, &servicediscovery.ServiceArgs{
@@ -158,25 +159,25 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	}
 
 	d.before = append(d.before, in.cluster.capacity) // "The specified capacity provider was not found"
-	d.before = append(d.before, logs)                // tasks may not create groups: they would not start
+	d.before = append(d.before, d.logs)              // tasks may not create groups: they would not start
 	d.before = append(d.before, roles.policies...)   // tasks could not pull their image
 	d.before = append(d.before, in.cluster.logs...)  // Container Insights would make the group itself, and keep it
 	d.before = append(d.before, in.network.egress...)
-	service, err := d.newECSService(ctx, in, task, targets, names, parent)
+	service, err := d.newECSService(ctx, in, task, names, parent)
 	if err != nil {
 		return err
 	}
 	d.ServiceName = service.Name
-	d.ImageDigest = d.deployed(ctx, in, service, rolloutUses{task.Arn, targets.Arn, logs.Name})
+	d.ImageDigest = d.deployed(ctx, in, service, task)
 	return ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceName": d.ServiceName, "imageDigest": d.ImageDigest})
 }
 
 // newTargetGroup makes the target group, and the listener rule that sends the service's path there.
-func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (*lb.TargetGroup, error) {
+func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pulumi.ResourceOption) (err error) {
 	// AWS refuses a rule of a second load balancer for a target group: "TargetGroupAssociationLimit".
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
 	another := pulumi.ReplacementTrigger(pulumi.String(in.balancer.arn))
-	targets, err := lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
+	d.targets, err = lb.NewTargetGroup(ctx, d.logical, &lb.TargetGroupArgs{
 		VpcId:               in.network.vpcID,
 		TargetType:          pulumi.String("ip"), // Fargate tasks have an address, not an instance
 		Protocol:            pulumi.String("HTTP"),
@@ -192,7 +193,7 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 		},
 	}, append(opts, another)...)
 	if err != nil {
-		return nil, fmt.Errorf("creating target group: %w", err)
+		return fmt.Errorf("creating target group: %w", err)
 	}
 	d.rule, err = lb.NewListenerRule(ctx, d.logical, &lb.ListenerRuleArgs{
 		ListenerArn: in.balancer.listenerArn,
@@ -200,16 +201,16 @@ func (d *deployment) newTargetGroup(ctx *pulumi.Context, in *shared, opts ...pul
 		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
 			PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.ToStringArray([]string{d.pathPattern()})},
 		}},
-		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{Type: pulumi.String("forward"), TargetGroupArn: targets.Arn}},
+		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{Type: pulumi.String("forward"), TargetGroupArn: d.targets.Arn}},
 	}, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("creating listener rule: %w", err)
+		return fmt.Errorf("creating listener rule: %w", err)
 	}
 	d.before = append(d.before, d.rule) // "The target group ... does not have an associated load balancer"
-	return targets, nil
+	return nil
 }
 
-func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.TaskDefinition, targets *lb.TargetGroup, names *servicediscovery.Service, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
+func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.TaskDefinition, names *servicediscovery.Service, opts ...pulumi.ResourceOption) (*ecs.Service, error) {
 	hooks, err := d.rememberDeployment(ctx, in)
 	if err != nil {
 		return nil, err
@@ -230,7 +231,7 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 			AssignPublicIp: pulumi.Bool(false),
 		},
 		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
-			TargetGroupArn: targets.Arn, ContainerName: pulumi.String(d.Name), ContainerPort: pulumi.Int(d.Port),
+			TargetGroupArn: d.targets.Arn, ContainerName: pulumi.String(d.Name), ContainerPort: pulumi.Int(d.Port),
 		}},
 		ServiceRegistries:               ecs.ServiceServiceRegistriesArgs{RegistryArn: names.Arn},
 		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -127,8 +126,8 @@ func sorted[T any](m map[string]string, entry func(name, value string) T) (all [
 	return all
 }
 
-func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, logs *cloudwatch.LogGroup, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
-	definitions := pulumi.All(d.image.reference, logs.Name).ApplyT(func(v []any) (string, error) {
+func newTaskDefinition(ctx *pulumi.Context, d *deployment, in *shared, roles *roles, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
+	definitions := pulumi.All(d.image.reference, d.logs.Name).ApplyT(func(v []any) (string, error) {
 		return containerDefinitions(&d.Service, in.Args, v[0].(string), v[1].(string))
 	}).(pulumi.StringOutput)
 	args := &ecs.TaskDefinitionArgs{
