@@ -187,9 +187,13 @@ func (r *Runner) step(s *service) (start int) {
 	if d.record.Status == "PENDING" {
 		d.record.Status, d.record.StartedAt = "IN_PROGRESS", now()
 	}
-	for _, t := range s.running() {
-		if t.hasEnded() {
+	for _, t := range slices.Clone(s.tasks) {
+		switch {
+		case !t.hasEnded() || t.status == "PENDING": // a start says itself what became of it
+		case t.status == "RUNNING":
 			r.exited(s, t)
+		default: // it was to stop, whether it ended for that or of itself
+			s.settle(t)
 		}
 	}
 	r.stopSurplus(s)

@@ -30,3 +30,19 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("after an hour, %d stopped tasks are shown", got)
 	}
 }
+
+// A task may end of itself while it is to stop. A deployment would otherwise wait for it for ever.
+func TestStoppingTaskEnds(t *testing.T) {
+	for _, status := range []string{"DEACTIVATING", "STOPPING"} {
+		r := New(t.Context(), nil, Options{})
+		s := &service{ctx: t.Context(), settings: settings{desired: 1, minPercent: 100, maxPercent: 200}}
+		s.deploy(plan{}, s.settings)
+		good := &task{deployment: s.active, status: "RUNNING", healthy: true, ended: make(chan struct{})}
+		old := &task{deployment: &deployment{}, status: status, ended: make(chan struct{})}
+		s.tasks = []*task{good, old}
+		close(old.ended)
+		if r.step(s); s.deployments[0].record.Status != "SUCCESSFUL" || len(s.tasks) != 1 || len(s.stopped) != 1 {
+			t.Errorf("%s: the deployment is %s, with %d tasks and %d stopped ones", status, s.deployments[0].record.Status, len(s.tasks), len(s.stopped))
+		}
+	}
+}

@@ -188,9 +188,6 @@ func (r *Runner) superviseTask(s *service, t *task) {
 	defer kill.Stop()
 	defer context.AfterFunc(r.ctx, func() { kill.Reset(lastStopTimeout) })()
 	<-t.ended
-	r.mutex.Lock()
-	s.settle(t)
-	r.mutex.Unlock()
 }
 
 // exited takes note of a task that ended of itself. It counts as a failure of its deployment unless it was healthy before.
