@@ -72,7 +72,7 @@ func TestEverySetting(t *testing.T) {
 		if c.Operation == "CreateIntegration" && c.Params["requestParameters."+requestID] != "$context.requestId" {
 			t.Errorf("an integration does not tell services the id of a request: %v", c.Params)
 		}
-		if c.Operation == "CreateRoute" && (c.Params["authorizationType"] == "NONE") != regexp.MustCompile("^(GET /api/(book|author)s/health|OPTIONS /{proxy\\+})$").MatchString(c.Params["routeKey"]) {
+		if c.Operation == "CreateRoute" && (c.Params["authorizationType"] == "NONE") != regexp.MustCompile(`^(GET /api/(book|author)s/health|OPTIONS /{proxy\+})$`).MatchString(c.Params["routeKey"]) {
 			t.Errorf("route %s has authorization %s", c.Params["routeKey"], c.Params["authorizationType"])
 		}
 	}
