@@ -357,7 +357,7 @@ func TestEachRequestIsLogged(t *testing.T) {
 		{"/api/echo/?secret=1", `GET /api/echo/  200  ` + task},
 		{"/api/echo/" + strings.Repeat("a", 300), `GET /api/echo/a{190}…  200  ` + task},
 		{"/api/books/0", `GET /api/books/0  404  book task [0-9a-f]{8}`},
-		{"/api/echo/exit", `GET /api/echo/exit  502  ` + task + `  stops at target producer-echo: the target does not answer: .*(EOF|reset).*`},
+		{"/api/echo/exit", `GET /api/echo/exit  502  ` + task + `  stops at target producer-echo: the target does not answer: .*(EOF|reset|refused).*`},
 		{"/api/echo/slow", `GET /api/echo/slow  503  ` + task + `  stops at target producer-echo: the integration did not answer within 1s`},
 		{"/api/echo/large?10485761", `GET /api/echo/large  500  ` + task + `  stops at target producer-echo: the integration answered more than 10485760 bytes`},
 		{"/", `GET /  404  stops at HTTP API consumer: no route of the API takes GET /`},
