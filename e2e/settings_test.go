@@ -36,10 +36,11 @@ func allSettings() settings {
 		"flowLogs": true, "accessLogs": true, "customerManagedKey": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
-		"cors":   cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
-		"ssh":    map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
-		"domain": domain("api.example.com", false)["domain"],
-		"tags":   map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
+		"publicHealth": true,
+		"cors":         cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
+		"ssh":          map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
+		"domain":       domain("api.example.com", false)["domain"],
+		"tags":         map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
 	})
 }
 
@@ -67,6 +68,14 @@ func TestEverySetting(t *testing.T) {
 	d := a.newStack(t, "every", nil, allSettings())
 	d.up(t)
 	a.compare(t, d)
+	for _, c := range a.proxy.Since(0) {
+		if c.Operation == "CreateIntegration" && c.Params["requestParameters."+requestID] != "$context.requestId" {
+			t.Errorf("an integration does not tell services the id of a request: %v", c.Params)
+		}
+		if c.Operation == "CreateRoute" && (c.Params["authorizationType"] == "NONE") != regexp.MustCompile(`^(GET /api/(book|author)s/health|OPTIONS /{proxy\+})$`).MatchString(c.Params["routeKey"]) {
+			t.Errorf("route %s has authorization %s", c.Params["routeKey"], c.Params["authorizationType"])
+		}
+	}
 	d.unchanged(t)
 	d.configure(t, allSettings().with(settings{"deletionProtection": false}))
 	ops, _ := d.up(t)

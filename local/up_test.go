@@ -309,6 +309,18 @@ func TestUp(t *testing.T) {
 			t.Errorf("%q is not shown", shown)
 		}
 	}
+	// A line for each request, in whosever answer, and none besides.
+	if status, body := s.get(t, "/api/nothing"); status != 404 {
+		t.Errorf("GET /api/nothing: %d %s", status, body)
+	}
+	for _, line := range []string{`GET /api/books  200  \d+\.\d ms  book task [0-9a-f]{8}`, `GET /api/nothing  404  \d+\.\d ms  stops at listener producer: no listener rule has this path.*`} {
+		if found := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d `+line+`$`).FindAllString(s.String(), -1); len(found) != 1 {
+			t.Errorf("%s is shown as %q", line, found)
+		}
+	}
+	if text := s.String(); strings.Count(text, "GET /api/") != 3 || strings.Contains(text, "/health") {
+		t.Errorf("3 requests are shown as\n%s", text)
+	}
 	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
 		picked := s.engine.Runner.Pick(group.Outputs.Text("arn"))
 		picked.Done()

@@ -17,6 +17,9 @@ type Way struct {
 	Stop *Stop // nil if the request arrives
 	// CORS are the headers that the API puts in place of those of the service; nil if it leaves them alone.
 	CORS http.Header
+	// Parameters is the parameter mapping of the integration: what the API changes in the request before it passes it on.
+	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+	Parameters Values
 	// Timeout is how long the API waits for an answer.
 	Timeout time.Duration
 	// LinkAddress is where the load balancer sees the connection come from; ListenerPort is where it takes it, and
@@ -80,6 +83,19 @@ func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
 	return w
 }
 
+// Where says where a way stops and why; "" if it does not stop.
+func (w *Way) Where() string {
+	if w.Stop == nil {
+		return ""
+	}
+	at := string(w.Stop.By)
+	if len(w.Hops) > 0 {
+		last := w.Hops[len(w.Hops)-1]
+		at = last.Kind + " " + last.Resource
+	}
+	return "stops at " + at + ": " + w.Stop.Reason
+}
+
 // Refuse ends a way at the API, which does not take the request.
 func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
 
@@ -118,6 +134,7 @@ func (s *Set) Follow(r *http.Request) *Way {
 	if !ok {
 		return w.stop(API, http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
 	}
+	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.addHop("VPC link", link.Name, "%d subnets", len(link.Outputs.Texts("subnetIds")))
 	listener, ok := s.Find(listenerType, v.Text("integrationUri"))
