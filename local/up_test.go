@@ -430,6 +430,17 @@ func TestUp(t *testing.T) {
 			t.Errorf("%s has %d targets, %d healthy, want 1", group.Name, all, healthy)
 		}
 	}
+	// With scaling, the count that runs stays.
+	maps.Copy(changed, map[string]string{"desiredCount": "2", "scaling": `{"min":1,"max":4,"requestsPerTarget":600}`})
+	if err := s.engine.Configure(context.Background(), changed); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, "Press Enter")
+	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
+		if all, healthy := s.engine.Runner.Targets(group.Outputs.Text("arn")); all != 1 || healthy != 1 {
+			t.Errorf("with scaling, %s has %d targets, %d healthy, want 1", group.Name, all, healthy)
+		}
+	}
 	// Many Enters make one more up. A change of the program itself takes a restart.
 	if err := os.Chtimes(filepath.Join(s.root, "Pulumi.yaml"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
