@@ -13,11 +13,12 @@ const (
 // Cost lists what AWS charges for the producer, as it has the settings.
 func (a *Args) Cost() []cost.Line {
 	zones, gateways, endpoints, balancers, metrics := len(a.AvailabilityZones), 0, 0, 0, 0
-	data := "nat-gateway-data"
+	out, data := "data through NAT gateways", "nat-gateway-data"
 	switch {
 	case a.Network.VpcID != "": // its ways out are not the stack's
 	case a.Egress == EgressEndpoints:
-		endpoints, data = zones*len(endpointServices(a.Services)), "interface-endpoint-data"
+		endpoints = zones * len(endpointServices(a.Services))
+		out, data = "data through interface endpoints", "interface-endpoint-data"
 	case a.Egress == EgressNatPerZone:
 		gateways = zones
 	default:
@@ -41,7 +42,7 @@ func (a *Args) Cost() []cost.Line {
 		cost.OfLoad("logs", "logs", cost.ServiceLog),
 	}
 	if gateways+endpoints > 0 {
-		lines = append(lines, cost.OfLoad("way of the logs out of the VPC", data, cost.ServiceLog))
+		lines = append(lines, cost.OfLoad(out, data, cost.ServiceLog))
 	}
 	for _, s := range a.Services {
 		lines = append(lines, a.costOfTasks(withDefaults(s, a))...)
