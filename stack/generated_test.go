@@ -23,10 +23,15 @@ func TestGenerated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := &testkit.Recorder{}
+	if err := deployOn(r, Program{Root: root}, nil); err != nil {
+		t.Fatal(err)
+	}
 	for _, generated := range []struct{ file, begin, text, end string }{ // where it is, and up to where
 		{"Pulumi.yaml", "\nconfig:\n", strings.TrimPrefix(schema, "config:\n"), ""},
 		{"docs/settings.md", marker, setting.Table(declarations()), ""},
 		{"docs/costs.md", marker, costs(t), ""},
+		{"README.md", "\n```mermaid\n", picture(r), "```\n"},
 		{"README.md", "\n| what | a month |\n|---|---|\n", parts(estimateOf(t, 2, stackFile(t, "dev"))), "\n\n"},
 	} {
 		file := filepath.Join(root, generated.file)
