@@ -56,7 +56,7 @@ func Prices(region string) (map[string]Price, error) {
 	return regions[region], err
 }
 
-// hoursPerMonth as AWS counts them: https://docs.aws.amazon.com/pricing-calculator/latest/userguide/ec2-estimates.html
+// hoursPerMonth are the 8,760 of a year, by twelve.
 const hoursPerMonth = 730
 
 // Range is an amount in US dollars a month, while the fewest tasks run and while the most do.
