@@ -24,7 +24,7 @@ func TestLifecycle(t *testing.T) {
 	d := a.newStack(t, "life", nil, base())
 	_, outputs := d.up(t)
 
-	for _, name := range []string{"apiEndpoint", "serviceUrls", "bastionId", "bastionConnect", "clusterName", "serviceNames", "imageDigests"} {
+	for _, name := range []string{"apiEndpoint", "serviceUrls", "bastionId", "bastionConnect", "clusterName", "serviceNames", "imageDigests", "estimatedMonthlyCost"} {
 		if outputs[name].Value == nil {
 			t.Errorf("no output %s", name)
 		}

@@ -617,7 +617,8 @@ func TestArguments(t *testing.T) {
 func TestPreviewAndTrace(t *testing.T) {
 	existing := fmt.Sprintf(`trace -config network={"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[1].ID)
 	for args, want := range map[string]struct{ shown, error string }{
-		"preview": {"aws:ecs:Service producer-echo create", ""},
+		"preview":                       {"aws:ecs:Service producer-echo create", ""},
+		"preview -config bastion=false": {"estimatedMonthlyCost: {\n", ""},
 		"preview -config aws:skipRegionValidation=true": {"warning: aws:skipRegionValidation is set, so nothing checks region us-west-2", ""},
 		"preview -config producerVpcCidr=172.17.0.0/16": {"warning: range 172.17.0.0/16: some services of AWS use 172.17.0.0/16 themselves", ""},
 		"preview -config egress=tunnel":                 {"tunnel", "preview failed"},

@@ -76,21 +76,7 @@ func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
 
 func TestStackFilesAreAccepted(t *testing.T) {
 	for _, name := range []string{"dev", "prod"} {
-		b, err := os.ReadFile(filepath.Join(root, "Pulumi."+name+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var file struct{ Config map[string]any }
-		if err := yaml.Unmarshal(b, &file); err != nil {
-			t.Fatal(err)
-		}
-		config := map[string]string{}
-		for key, value := range file.Config {
-			if name, ours := strings.CutPrefix(key, readProject(t).Name+":"); ours {
-				key = "private-api:" + name // the recorder's project
-			}
-			config[key] = text(t, value)
-		}
+		config := prefixed(stackFile(t, name))
 		if config["pulumi:disable-default-providers"] != `["aws"]` {
 			t.Errorf("%s: the default AWS provider is not disabled, so a forgotten provider would go unseen", name)
 		}
