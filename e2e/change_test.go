@@ -82,6 +82,12 @@ var changes = []change{
 		"replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
 	}},
 	{"count of one service", one(settings{"desiredCount": 4}), []string{"update ecs/service producer-book"}},
+	{"scaling", settings{"scaling": map[string]any{"min": 3, "max": 8, "cpu": 50, "requestsPerTarget": 600}}, []string{
+		"create appautoscaling/target producer-{book,author}", "create appautoscaling/policy producer-{book,author}-{cpu,requests}", deploy,
+	}},
+	{"scaling of one service", one(settings{"scaling": map[string]any{"min": 3, "max": 8, "cpu": 50, "requestsPerTarget": 600}}), []string{
+		"create appautoscaling/target producer-book", "create appautoscaling/policy producer-book-{cpu,requests}", "update ecs/service producer-book",
+	}},
 	{"secret of one service", one(settings{"secrets": map[string]any{"KEY": "arn:aws:ssm:" + region + ":123456789012:parameter/key"}}), []string{
 		"update iam/rolePolicy producer-book-execution", "replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
 	}},

@@ -430,6 +430,17 @@ func TestUp(t *testing.T) {
 			t.Errorf("%s has %d targets, %d healthy, want 1", group.Name, all, healthy)
 		}
 	}
+	// With scaling, the count that runs stays.
+	maps.Copy(changed, map[string]string{"desiredCount": "2", "scaling": `{"min":1,"max":4,"requestsPerTarget":600}`})
+	if err := s.engine.Configure(context.Background(), changed); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, "Press Enter")
+	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
+		if all, healthy := s.engine.Runner.Targets(group.Outputs.Text("arn")); all != 1 || healthy != 1 {
+			t.Errorf("with scaling, %s has %d targets, %d healthy, want 1", group.Name, all, healthy)
+		}
+	}
 	// Many Enters make one more up. A change of the program itself takes a restart.
 	if err := os.Chtimes(filepath.Join(s.root, "Pulumi.yaml"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -606,7 +617,8 @@ func TestArguments(t *testing.T) {
 func TestPreviewAndTrace(t *testing.T) {
 	existing := fmt.Sprintf(`trace -config network={"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[1].ID)
 	for args, want := range map[string]struct{ shown, error string }{
-		"preview": {"aws:ecs:Service producer-echo create", ""},
+		"preview":                       {"aws:ecs:Service producer-echo create", ""},
+		"preview -config bastion=false": {"estimatedMonthlyCost: {\n", ""},
 		"preview -config aws:skipRegionValidation=true": {"warning: aws:skipRegionValidation is set, so nothing checks region us-west-2", ""},
 		"preview -config producerVpcCidr=172.17.0.0/16": {"warning: range 172.17.0.0/16: some services of AWS use 172.17.0.0/16 themselves", ""},
 		"preview -config egress=tunnel":                 {"tunnel", "preview failed"},

@@ -49,7 +49,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "resources", r.List(), adopted)
-	same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "linkSecurityGroupId", "serviceUrls"})
+	same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "estimatedMonthlyCost", "linkSecurityGroupId", "serviceUrls"})
 	endpoint := r.Exports["apiEndpoint"].(string)
 	if got, want := r.Exports["serviceUrls"].(map[string]string), map[string]string{"orders": endpoint + "/orders", "carts": endpoint + "/shop/carts"}; !maps.Equal(got, want) {
 		t.Errorf("URLs %v, want %v", got, want)
@@ -273,7 +273,7 @@ func TestBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			same(t, "resources", r.List(), slices.Sorted(slices.Values(want)))
-			same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "clusterName", "imageDigests", "linkSecurityGroupId", "serviceNames", "serviceUrls"})
+			same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "clusterName", "estimatedMonthlyCost", "imageDigests", "linkSecurityGroupId", "serviceNames", "serviceUrls"})
 			integration := r.Get(t, "apigatewayv2.Integration consumer")
 			if uri, name := integration.Input("integrationUri"), integration.Input("tlsConfig.serverNameToVerify"); uri != testkit.ListenerArn || name != test.tls {
 				t.Errorf("the integration calls %v and verifies %v", uri, name)

@@ -76,21 +76,7 @@ func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
 
 func TestStackFilesAreAccepted(t *testing.T) {
 	for _, name := range []string{"dev", "prod"} {
-		b, err := os.ReadFile(filepath.Join(root, "Pulumi."+name+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var file struct{ Config map[string]any }
-		if err := yaml.Unmarshal(b, &file); err != nil {
-			t.Fatal(err)
-		}
-		config := map[string]string{}
-		for key, value := range file.Config {
-			if name, ours := strings.CutPrefix(key, readProject(t).Name+":"); ours {
-				key = "private-api:" + name // the recorder's project
-			}
-			config[key] = text(t, value)
-		}
+		config := prefixed(stackFile(t, name))
 		if config["pulumi:disable-default-providers"] != `["aws"]` {
 			t.Errorf("%s: the default AWS provider is not disabled, so a forgotten provider would go unseen", name)
 		}
@@ -172,6 +158,13 @@ func TestSettings(t *testing.T) {
 		{key: "memory", value: "1024", changed: slices.Concat(perService("ecs.TaskDefinition producer-%s containerDefinitions"), perService("ecs.TaskDefinition producer-%s memory"))},
 		{key: "desiredCount", value: "3", changed: perService("ecs.Service producer-%s desiredCount")},
 		{key: "services", value: `{"beta":{"cpu":512,"memory":1024,"desiredCount":1}}`, changed: []string{"ecs.Service producer-beta desiredCount", "ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta cpu", "ecs.TaskDefinition producer-beta memory"}},
+		{key: "scaling", value: `{"min":3,"max":8}`, changed: slices.Concat(perService("ecs.Service producer-%s desiredCount"), perService("ecs.Service producer-%s tags")),
+			added: slices.Concat(perService("appautoscaling.Target producer-%s"), perService("appautoscaling.Policy producer-%s-cpu"))},
+		{key: "scaling", value: `{"max":8,"cpu":50}`, with: map[string]string{"scaling": `{"max":8}`}, changed: perService("appautoscaling.Policy producer-%s-cpu targetTrackingScalingPolicyConfiguration")},
+		{key: "scaling", value: `{"max":8,"requestsPerTarget":600}`, with: map[string]string{"scaling": `{"max":8}`}, added: perService("appautoscaling.Policy producer-%s-requests")},
+		{key: "services", value: `{"beta":{"scaling":{"min":1,"max":6,"cpu":70,"requestsPerTarget":300}}}`, with: map[string]string{"scaling": `{"max":8}`},
+			changed: []string{"appautoscaling.Policy producer-beta-cpu targetTrackingScalingPolicyConfiguration", "appautoscaling.Target producer-beta maxCapacity", "appautoscaling.Target producer-beta minCapacity"},
+			added:   []string{"appautoscaling.Policy producer-beta-requests"}},
 		{key: "services", value: `{"beta":{"environment":{"MODE":"quiet"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
 		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"arn:aws:ssm:us-west-2:123456789012:parameter/token"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}},
 		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"token"},"kmsKey":"arn:aws:kms:us-west-2:123456789012:key/1"}}`, with: map[string]string{"services": `{"beta":{"secrets":{"TOKEN":"token"}}}`}, changed: []string{"iam.RolePolicy producer-beta-execution policy"}},
@@ -252,7 +245,7 @@ func TestSettings(t *testing.T) {
 	} {
 		tested[test.key] = true
 		for _, field := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(test.value, -1) {
-			tested[test.key+"."+field[1]], tested[test.key+".<name>."+field[1]] = true, true
+			tested[test.key+"."+field[1]], tested[test.key+".<name>."+field[1]], tested[test.key+".<name>.scaling."+field[1]] = true, true, true
 		}
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			settings := map[string]string{test.key: test.value, "allowUnauthenticated": "true"}
