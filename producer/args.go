@@ -47,6 +47,11 @@ type Args struct {
 	ContainerInsights  bool
 	FlowLogs           bool
 	AccessLogs         bool
+	Alarms             bool // for each service, which guard its deployments
+	AlarmThresholds    setting.Thresholds
+
+	// AlarmActions are the ARNs of the topics that alarms tell; nil: none.
+	AlarmActions pulumi.StringArrayInput
 
 	// KmsKeyArn is the ARN of the key that encrypts log groups and image repositories; nil: AWS's own keys.
 	KmsKeyArn pulumi.StringPtrInput
@@ -202,6 +207,8 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.FlowLogs(s, &a.FlowLogs)
 	setting.Var(s, &a.AccessLogs, "accessLogs", false, "Keep a log of each request to the load balancer, in an S3 bucket",
 		"in place; `false` deletes the bucket and the logs, which deletionProtection refuses")
+	setting.Alarms(s, &a.Alarms)
+	setting.AlarmThresholds(s, &a.AlarmThresholds)
 	setting.Var(s, &a.DeletionProtection, "deletionProtection", false,
 		"Refuse to delete the load balancer and its access logs, the image repositories and the KMS key", setting.InPlace)
 }
