@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
@@ -107,4 +108,24 @@ func (d *deployment) newAlarms(ctx *pulumi.Context, in *shared, opts ...pulumi.R
 		names = append(names, made.Name)
 	}
 	return ecs.ServiceAlarmsArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true), AlarmNames: names}, nil
+}
+
+// warnOfRed warns of alarms that are red before a deployment, which they then do not guard.
+func (d *deployment) warnOfRed(ctx *pulumi.Context, watcher *rollout.Watcher, change *pulumi.ResourceHookArgs) {
+	guard := change.NewInputs["alarms"]
+	if !guard.IsObject() {
+		return
+	}
+	var names []string
+	for _, name := range guard.ObjectValue()["alarmNames"].ArrayValue() {
+		names = append(names, name.StringValue())
+	}
+	red, err := watcher.Red(ctx.Context(), names)
+	if err != nil {
+		red = []string{fmt.Sprintf("unknown: %v", err)}
+	}
+	if len(red) > 0 {
+		_ = ctx.Log.Warn(fmt.Sprintf("service %s: alarms that are red before the deployment, in which ECS then watches none: %s. See docs/operations.md#%s",
+			d.Name, strings.Join(red, "; "), rollout.Anchor("An alarm stops a deployment")), nil)
+	}
 }

@@ -48,7 +48,7 @@ var sdk = map[string]any{
 	"aws:apigatewayv2/stage:Stage":                                 apigatewayv2.Stage{},
 	"aws:apigatewayv2/vpcLink:VpcLink":                             apigatewayv2.VpcLink{},
 	"aws:cloudwatch/logGroup:LogGroup":                             cloudwatch.LogGroup{},
-	"aws:cloudwatch/metricAlarm:MetricAlarm":                      cloudwatch.MetricAlarm{},
+	"aws:cloudwatch/metricAlarm:MetricAlarm":                       cloudwatch.MetricAlarm{},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":            ec2.DefaultSecurityGroup{},
 	"aws:ec2/eip:Eip":                                              ec2.Eip{},
 	"aws:ec2/flowLog:FlowLog":                                      ec2.FlowLog{},
