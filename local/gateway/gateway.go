@@ -65,10 +65,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Header.Del("Upgrade")
 	ctx, cancel := context.WithTimeout(r.Context(), way.Timeout)
 	defer cancel()
+	sent := time.Now()
 	proxy := &httputil.ReverseProxy{
 		Transport: picked.Transport,
 		Rewrite:   func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
 		ModifyResponse: func(response *http.Response) (err error) {
+			picked.Answered(response.StatusCode, time.Since(sent))
 			addCORS(response.Header, way.CORS)
 			response.Body, _, err = readWhole(nil, response.Body)
 			return err

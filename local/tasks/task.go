@@ -69,6 +69,7 @@ type Picked struct {
 	trace.Target
 	Address   string // where it really listens
 	Transport http.RoundTripper
+	Answered  func(status int, took time.Duration) // counts an answer of the task
 	Done      func()
 }
 
