@@ -145,7 +145,7 @@ var kinds = map[string]string{
 	"ec2/vpcEndpoint": "ec2/endpoint", "vpc/securityGroupIngressRule": "ec2/security-group-rule", "vpc/securityGroupEgressRule": "ec2/security-group-rule",
 	"ecs/cluster": "ecs/cluster", "ecs/service": "ecs/service", "ecs/taskDefinition": "ecs/task-definition",
 	"servicediscovery/privateDnsNamespace": "names/namespace", "servicediscovery/service": "names/service",
-	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
+	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "cloudwatch/metricAlarm": "cloudwatch/alarm", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
 	"iam/role": "iam/role", "iam/instanceProfile": "iam/instance-profile",
 	"lb/loadBalancer": "elb/balancer", "lb/listener": "elb/listener", "lb/listenerRule": "elb/rule", "lb/targetGroup": "elb/target-group",
 	"apigatewayv2/api": "api/api", "apigatewayv2/integration": "api/integration", "apigatewayv2/route": "api/route",

@@ -77,7 +77,7 @@ func TestAlarms(t *testing.T) {
 		t.Errorf("without a topic, the alarm tells %v", actions)
 	}
 	service := r.Get(t, "ecs.Service producer-alpha")
-	want := map[string]any{"enable": true, "rollback": true, "alarmNames": []any{errors.Outputs["name"].StringValue(), latency.Outputs["name"].StringValue()}}
+	want := map[string]any{"enable": true, "rollback": true, "alarmNames": []any{errors.ID, latency.ID}}
 	if got := service.Input("alarms"); !reflect.DeepEqual(got, want) || !slices.Contains(service.Dependencies, errors.URN) || !slices.Contains(service.Dependencies, latency.URN) {
 		t.Errorf("the service has %v, want %v, and depends on both", got, want)
 	}

@@ -22,11 +22,14 @@ func (w *Watcher) Red(ctx context.Context, names []string) ([]string, error) {
 
 // states says what CloudWatch knows of alarms, those in one state or, with "", all: "NAME: STATE: reason".
 func (w *Watcher) states(ctx context.Context, names []string, in alarms.StateValue) (all []string, err error) {
-	out, err := w.alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, StateValue: in})
+	out, err := w.alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: names})
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range out.MetricAlarms {
+		if in != "" && a.StateValue != in {
+			continue
+		}
 		all = append(all, fmt.Sprintf("%s: %s: %s", aws.ToString(a.AlarmName), a.StateValue, strings.TrimSpace(aws.ToString(a.StateReason))))
 	}
 	return all, nil

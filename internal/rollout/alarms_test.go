@@ -83,7 +83,7 @@ func TestWaitsForAlarms(t *testing.T) {
 func TestRed(t *testing.T) {
 	for want, answer := range map[string]string{
 		"[book-errors: ALARM: because] <nil>": alarm("book-errors", "ALARM", "because"),
-		"[] <nil>":                            `<DescribeAlarmsResponse><DescribeAlarmsResult><MetricAlarms/></DescribeAlarmsResult></DescribeAlarmsResponse>`,
+		"[] <nil>":                            alarm("book-errors", "OK", "because"),
 	} {
 		server := httptest.NewServer(&script{answers: map[string][]string{"DescribeAlarms": {answer}}, asked: map[string]int{}})
 		w := New(aws.Config{Region: "us-west-2", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")})
