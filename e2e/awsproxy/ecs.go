@@ -241,6 +241,13 @@ func (g *gaps) changedService(c *Call, request []byte, answer *httptest.Response
 			continue
 		}
 		starts = starts || slices.Contains(deploying, field) && !reflect.DeepEqual(s.given[field], value)
+		// What is left out of it stays as it is: UpdateService of the Terraform provider sends what has changed, and see
+		// https://github.com/aws/copilot-cli/pull/4565.
+		if before, ok := s.given[field].(map[string]any); ok && field == "deploymentConfiguration" {
+			merged := maps.Clone(before)
+			maps.Copy(merged, value.(map[string]any))
+			value = merged
+		}
 		s.given[field] = value
 	}
 	if !starts {
