@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -36,7 +37,7 @@ import (
 type inventory map[string]map[string]string
 
 // listed are the services, by signing name, that inventory looks at. A stack that calls another one needs it here.
-var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3", "acm", "route53", "application-autoscaling"}
+var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "monitoring", "kms", "s3", "acm", "route53", "application-autoscaling"}
 
 // of keeps what carries the stack's tags or name.
 func (i inventory) of(stack string) inventory {
@@ -132,6 +133,21 @@ func (a *account) inventory(t *testing.T) inventory {
 			return pages(ctx, p.HasMorePages, p.NextPage, func(out *cloudwatchlogs.DescribeLogGroupsOutput) error {
 				for _, g := range out.LogGroups {
 					add("logs/group", g.LogGroupName, nil, nil)
+				}
+				return nil
+			})
+		},
+		func() error {
+			p := cloudwatch.NewDescribeAlarmsPaginator(cloudwatch.NewFromConfig(a.aws), &cloudwatch.DescribeAlarmsInput{})
+			return pages(ctx, p.HasMorePages, p.NextPage, func(out *cloudwatch.DescribeAlarmsOutput) error {
+				for _, alarm := range out.MetricAlarms {
+					tags := map[string]string{}
+					if out, err := cloudwatch.NewFromConfig(a.aws).ListTagsForResource(ctx, &cloudwatch.ListTagsForResourceInput{ResourceARN: alarm.AlarmArn}); err == nil {
+						for _, tag := range out.Tags {
+							tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+						}
+					}
+					add("cloudwatch/alarm", alarm.AlarmName, nil, tags)
 				}
 				return nil
 			})

@@ -146,7 +146,7 @@ var kinds = map[string]string{
 	"ecs/cluster": "ecs/cluster", "ecs/service": "ecs/service", "ecs/taskDefinition": "ecs/task-definition",
 	"appautoscaling/target": "scaling/target", "appautoscaling/policy": "scaling/policy",
 	"servicediscovery/privateDnsNamespace": "names/namespace", "servicediscovery/service": "names/service",
-	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
+	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "cloudwatch/metricAlarm": "cloudwatch/alarm", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
 	"iam/role": "iam/role", "iam/instanceProfile": "iam/instance-profile",
 	"lb/loadBalancer": "elb/balancer", "lb/listener": "elb/listener", "lb/listenerRule": "elb/rule", "lb/targetGroup": "elb/target-group",
 	"apigatewayv2/api": "api/api", "apigatewayv2/integration": "api/integration", "apigatewayv2/route": "api/route",

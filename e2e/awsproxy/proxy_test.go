@@ -39,6 +39,10 @@ func upstream(t *testing.T) (*awsproxy.Proxy, aws.Config, *atomic.Int32) {
 			_, _ = io.WriteString(w, "<CreateVpcResponse><vpc><vpcId>vpc-1</vpcId></vpc></CreateVpcResponse>")
 			return
 		}
+		if strings.Contains(string(body), "Action=DescribeAlarms") {
+			describeAlarms(w, body)
+			return
+		}
 		if strings.Contains(string(body), "Action=") {
 			_, _ = io.WriteString(w, "<Response><DeleteRuleResult/></Response>")
 			return

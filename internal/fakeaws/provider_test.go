@@ -109,6 +109,7 @@ func changed(value resource.PropertyValue) resource.PropertyValue {
 
 // unplanned are changes that the provider's plan alone does not show.
 var unplanned = []string{
+	"cloudwatch.MetricAlarm name",            // Terraform calls it alarm_name, and another one is another alarm
 	"ecr.LifecyclePolicy policy",             // compared rule by rule
 	"ecs.Service capacityProviderStrategies", // in place on a service that exists, as end-to-end tests show
 }

@@ -63,6 +63,12 @@ var types = map[string]Type{
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
 		inputs:  "kmsKeyId name! namePrefix! retentionInDays",
 	},
+	"aws:cloudwatch/metricAlarm:MetricAlarm": {
+		id: "$name",
+		inputs: "alarmActions alarmDescription comparisonOperator datapointsToAlarm evaluationPeriods metricQueries name! " +
+			"threshold treatMissingData",
+		outputs: map[string]string{"arn": "arn:aws:cloudwatch:$region:$account:alarm:$name"},
+	},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
 		id:      "eipalloc-${hex17}",
@@ -116,7 +122,7 @@ var types = map[string]Type{
 	"aws:ecs/service:Service": {
 		id: "arn:aws:ecs:$region:$account:service/${cluster after cluster/}/$name",
 		// Another capacityProviderStrategies replaces the service, except with forceNewDeployment, which the program sets.
-		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
+		inputs: "alarms availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
 			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
 			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
 			"platformVersion propagateTags serviceRegistries tags taskDefinition",
