@@ -123,6 +123,11 @@ var changes = []change{
 	{"IAM authorization", settings{"authorization": "iam"}, []string{
 		"update apigatewayv2/route consumer", "create iam/rolePolicy consumer-bastion", "replace ec2/instance consumer-bastion",
 	}},
+	{"public health, and IAM authorization", settings{"publicHealth": true, "authorization": "iam"}, []string{
+		"create apigatewayv2/route consumer-{book,author}-health",
+		"update apigatewayv2/route consumer", "create iam/rolePolicy consumer-bastion", "replace ec2/instance consumer-bastion",
+	}},
+	{"public health of a public API", settings{"publicHealth": true}, nil},
 	{"JWT authorization", settings{"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}}}, []string{
 		"create apigatewayv2/authorizer consumer", "update apigatewayv2/route consumer",
 	}},

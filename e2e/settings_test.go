@@ -36,10 +36,11 @@ func allSettings() settings {
 		"flowLogs": true, "accessLogs": true, "customerManagedKey": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
-		"cors":   cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
-		"ssh":    map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
-		"domain": domain("api.example.com", false)["domain"],
-		"tags":   map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
+		"publicHealth": true,
+		"cors":         cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
+		"ssh":          map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
+		"domain":       domain("api.example.com", false)["domain"],
+		"tags":         map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
 	})
 }
 

@@ -224,7 +224,9 @@ func TestSettings(t *testing.T) {
 			"ec2.Subnet producer-private-2 availabilityZone", "ec2.Subnet producer-public-2 availabilityZone"}},
 		{key: "authorization", value: "iam", changed: []string{"apigatewayv2.Route consumer authorizationType", "ec2.Instance consumer-bastion userData"},
 			added: []string{"iam.RolePolicy consumer-bastion"}},
-		{key: "production", value: "true"}, // with allowUnauthenticated below
+		{key: "publicHealth", value: "true", with: jwt, added: perService("apigatewayv2.Route consumer-%s-health")},
+		{key: "publicHealth", value: "true"}, // anyone may call everything
+		{key: "production", value: "true"},   // with allowUnauthenticated below
 		{key: "bastion", value: "false", removed: []string{"awsx.Vpc consumer", "ec2.DefaultSecurityGroup consumer", "ec2.Instance consumer-bastion", "ec2.InternetGateway consumer", "ec2.Route consumer-public-1", "ec2.Route consumer-public-2", "ec2.RouteTable consumer-public-1", "ec2.RouteTable consumer-public-2", "ec2.RouteTableAssociation consumer-public-1", "ec2.RouteTableAssociation consumer-public-2", "ec2.SecurityGroup consumer-bastion", "ec2.Subnet consumer-public-1", "ec2.Subnet consumer-public-2", "ec2.Vpc consumer", "iam.InstanceProfile consumer-bastion", "iam.Role consumer-bastion", "iam.RolePolicyAttachment consumer-bastion", "vpc.SecurityGroupEgressRule consumer-bastion-to-https"}},
 		{key: "consumerVpcCidr", value: "10.9.0.0/16", changed: []string{"ec2.Subnet consumer-public-1 cidrBlock", "ec2.Subnet consumer-public-2 cidrBlock", "awsx.Vpc consumer cidrBlock", "ec2.Vpc consumer cidrBlock"}},
 		{key: "domain", value: dom(""), changed: slices.Concat([]string{"apigatewayv2.Integration consumer integrationUri", "apigatewayv2.Integration consumer tlsConfig", "ec2.Instance consumer-bastion userData"},

@@ -45,7 +45,7 @@ var types = map[string]Type{
 	"aws:apigatewayv2/integration:Integration": {
 		id: "${hex7}",
 		inputs: "apiId! connectionId connectionType integrationMethod integrationType! integrationUri " +
-			"payloadFormatVersion timeoutMilliseconds tlsConfig",
+			"payloadFormatVersion requestParameters timeoutMilliseconds tlsConfig",
 	},
 	"aws:apigatewayv2/route:Route": {id: "${hex7}", inputs: "apiId! authorizationType authorizerId routeKey target"},
 	"aws:apigatewayv2/stage:Stage": {
