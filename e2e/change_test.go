@@ -106,6 +106,8 @@ var changes = []change{
 	{"open production", settings{"allowUnauthenticated": true}, nil},
 	{"no Container Insights", settings{"containerInsights": false}, []string{"update ecs/cluster producer", "delete cloudwatch/logGroup producer-insights"}},
 	{"flow logs", settings{"flowLogs": true}, flowLogs("create")},
+	{"alarms", settings{"alarms": true}, alarms("create")},
+	{"thresholds of alarms that are off", settings{"alarmThresholds": map[string]any{"serviceErrorPercent": 10, "serviceP99Milliseconds": 500}}, nil},
 	{"access logs", settings{"accessLogs": true}, accessLogs("create")},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
@@ -170,6 +172,10 @@ var refusedChanges = []refusal{{
 
 func flowLogs(op string) []string {
 	return []string{op + " {cloudwatch/logGroup,iam/role,iam/rolePolicy,ec2/flowLog} {producer,consumer}-flow-logs"}
+}
+
+func alarms(op string) []string {
+	return []string{op + " cloudwatch/metricAlarm producer-{book,author}-{errors,latency}", deploy}
 }
 
 func accessLogs(op string) []string {

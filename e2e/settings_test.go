@@ -33,7 +33,7 @@ func allSettings() settings {
 		}},
 		"healthCheckIntervalSeconds": 10, "healthCheckTimeoutSeconds": 5, "deregistrationDelaySeconds": 20, "drainSeconds": 40, "stopTimeoutSeconds": 60,
 		"waitForSteadyState": false, "deploymentTimeoutMinutes": 15, "bastionAmi": ami, "containerInsights": false, "logRetentionDays": 7, "deletionProtection": true,
-		"flowLogs": true, "accessLogs": true, "customerManagedKey": true,
+		"flowLogs": true, "accessLogs": true, "alarms": true, "alarmThresholds": map[string]any{"serviceErrorPercent": 10, "serviceP99Milliseconds": 500}, "customerManagedKey": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
 		"publicHealth": true,

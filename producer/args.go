@@ -291,12 +291,16 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 		p.Add("drainSeconds", a.DrainTime, "0 to %d seconds: less than stopTimeoutSeconds (%d) by two, in which the service shuts down", latest, a.StopTimeout)
 	}
 	a.validateSpot(&p)
-	// An update waits until the new tasks are healthy and the old ones have left and stopped; the deletion of a service
-	// waits for the latter.
-	if seconds := healthyChecks*a.HealthCheckInterval + a.DeregistrationDelay + a.StopTimeout; seconds >= a.DeploymentTimeout*60 {
+	// An update waits until the new tasks are healthy, the old ones have left and stopped, and no alarm has gone off; the
+	// deletion of a service waits for the tasks.
+	if seconds := healthyChecks*a.HealthCheckInterval + a.DeregistrationDelay + a.StopTimeout + a.bakeTime(); seconds >= a.DeploymentTimeout*60 {
+		alarms := ""
+		if a.Alarms {
+			alarms = fmt.Sprintf(", and the %d seconds in which ECS watches the alarms,", a.bakeTime())
+		}
 		p.Add("deploymentTimeoutMinutes", a.DeploymentTimeout,
-			"%d or more: longer than %d × healthCheckIntervalSeconds (%d), deregistrationDelaySeconds (%d) and stopTimeoutSeconds (%d) together",
-			seconds/60+1, healthyChecks, a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout)
+			"%d or more: longer than %d × healthCheckIntervalSeconds (%d), deregistrationDelaySeconds (%d) and stopTimeoutSeconds (%d)%s together",
+			seconds/60+1, healthyChecks, a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout, alarms)
 	}
 	validateMemory(&p, "", a.CPU, a.Memory)
 	a.validateServices(&p, name)

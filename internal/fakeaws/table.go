@@ -58,6 +58,12 @@ var types = map[string]Type{
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
 		inputs:  "kmsKeyId name! namePrefix! retentionInDays",
 	},
+	"aws:cloudwatch/metricAlarm:MetricAlarm": {
+		id: "$name",
+		inputs: "alarmActions alarmDescription comparisonOperator datapointsToAlarm evaluationPeriods metricQueries name! " +
+			"threshold treatMissingData",
+		outputs: map[string]string{"arn": "arn:aws:cloudwatch:$region:$account:alarm:$name"},
+	},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
 		id:      "eipalloc-${hex17}",
@@ -111,7 +117,7 @@ var types = map[string]Type{
 	"aws:ecs/service:Service": {
 		id: "arn:aws:ecs:$region:$account:service/${cluster after cluster/}/$name",
 		// Another capacityProviderStrategies replaces the service, except with forceNewDeployment, which the program sets.
-		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
+		inputs: "alarms availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
 			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
 			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
 			"platformVersion propagateTags serviceRegistries taskDefinition",
@@ -148,14 +154,14 @@ var types = map[string]Type{
 	},
 	"aws:lb/loadBalancer:LoadBalancer": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:loadbalancer/app/$name/${hex16}",
-		outputs: map[string]string{"arn": "$id"},
+		outputs: map[string]string{"arn": "$id", "arnSuffix": "app/$name/${hex16}"},
 		inputs: "accessLogs desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout internal! " +
 			"loadBalancerType! name! securityGroups subnets",
 		maxName: 32,
 	},
 	"aws:lb/targetGroup:TargetGroup": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:targetgroup/$name/${hex16}",
-		outputs: map[string]string{"arn": "$id"},
+		outputs: map[string]string{"arn": "$id", "arnSuffix": "targetgroup/$name/${hex16}"},
 		inputs:  "deregistrationDelay healthCheck name! port! protocol! targetType! vpcId!",
 		maxName: 32,
 	},

@@ -62,7 +62,7 @@ func AlarmThresholds(s *Set, t *Thresholds) {
 		// One task in two that fails makes 50 %, one in ten still 10; what callers break off or retry stays below 1.
 		Var(s, &t.ServiceErrorPercent, "serviceErrorPercent", 5, "Percent of a service's answers in a minute that are errors (5xx)", InPlace,
 			Between(1, 99, "percent"))
-		// A tenth of the 30 seconds after which the API gives up, and the longest that people wait without leaving.
+		// A tenth of the time after which the API gives up, so that it tells before callers get errors.
 		Var(s, &t.ServiceP99Milliseconds, "serviceP99Milliseconds", 3000, "Milliseconds in which a service answers 99 of 100 requests of a minute", InPlace,
 			Between(1, 30000, "milliseconds"))
 	})
