@@ -105,7 +105,7 @@ func (d *deployment) newAlarms(ctx *pulumi.Context, in *shared, opts ...pulumi.R
 		if err != nil {
 			return nil, fmt.Errorf("creating alarm: %w", err)
 		}
-		names = append(names, made.Name)
+		names = append(names, made.ID().ToStringOutput()) // which is its name
 	}
 	return ecs.ServiceAlarmsArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true), AlarmNames: names}, nil
 }
