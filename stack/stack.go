@@ -180,9 +180,17 @@ func (program Program) root(ctx *pulumi.Context) (string, error) {
 	return os.Getwd()
 }
 
-// warn says what the configuration allows and AWS may not.
+// warn says what the configuration allows, and AWS or its user may not have meant.
 func (c *configuration) warn(ctx *pulumi.Context) error {
-	var warnings []string
+	for _, warning := range c.warnings() {
+		if err := ctx.Log.Warn(warning, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *configuration) warnings() (warnings []string) {
 	if c.skipRegionValidation {
 		warnings = append(warnings, fmt.Sprintf("aws:skipRegionValidation is set, so nothing checks region %s; if it does not exist, the update waits for minutes and fails", c.producer.Region))
 	}
@@ -194,12 +202,7 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 	if c.operations.Alarms && len(c.operations.AlarmEmails) == 0 && c.operations.AlarmTopicArn == "" {
 		warnings = append(warnings, "alarms is true, and nobody is told when one goes off: set alarmEmails or alarmTopicArn")
 	}
-	for _, warning := range warnings {
-		if err := ctx.Log.Warn(warning, nil); err != nil {
-			return err
-		}
-	}
-	return nil
+	return warnings
 }
 
 // zones chooses the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have
