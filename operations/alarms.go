@@ -72,9 +72,10 @@ func newAlarms(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Reso
 	for _, s := range args.Services {
 		add("tasks-"+s.Name, fmt.Sprintf("Service %s has had fewer healthy tasks than %d for %d minutes.", s.Name, s.MinCount, args.ReplaceTime), headingTasks,
 			&cloudwatch.MetricAlarmArgs{
-				// Without a zone in the dimensions, each zone's nodes count all targets, as requests cross zones; the lowest of
-				// their counts tells of a zone that does not reach them too. No target, no data.
-				// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+				// Each node of the load balancer checks each target, so that a sum would count them twice. The lowest of the counts
+				// also tells of a zone from which targets cannot be reached. Without a target there is no data.
+				// Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html,
+				// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 				Namespace: pulumi.String("AWS/ApplicationELB"), MetricName: pulumi.String("HealthyHostCount"), Statistic: pulumi.String("Minimum"),
 				Dimensions: pulumi.StringMap{
 					"LoadBalancer": args.LoadBalancer, "TargetGroup": args.TargetGroups.ToStringMapOutput().MapIndex(pulumi.String(s.Name)),
