@@ -146,13 +146,15 @@ var kinds = map[string]string{
 	"ecs/cluster": "ecs/cluster", "ecs/service": "ecs/service", "ecs/taskDefinition": "ecs/task-definition",
 	"appautoscaling/target": "scaling/target", "appautoscaling/policy": "scaling/policy",
 	"servicediscovery/privateDnsNamespace": "names/namespace", "servicediscovery/service": "names/service",
-	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "cloudwatch/metricAlarm": "cloudwatch/alarm", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
+	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
 	"iam/role": "iam/role", "iam/instanceProfile": "iam/instance-profile",
 	"lb/loadBalancer": "elb/balancer", "lb/listener": "elb/listener", "lb/listenerRule": "elb/rule", "lb/targetGroup": "elb/target-group",
 	"apigatewayv2/api": "api/api", "apigatewayv2/integration": "api/integration", "apigatewayv2/route": "api/route",
 	"apigatewayv2/stage": "api/stage", "apigatewayv2/vpcLink": "api/vpc-link",
 	"apigatewayv2/domainName": "api/domain-name", "apigatewayv2/apiMapping": "api/mapping",
 	"acm/certificate": "acm/certificate", "route53/record": "route53/record",
+	"cloudwatch/metricAlarm": "cloudwatch/alarm", "cloudwatch/dashboard": "cloudwatch/dashboard", "sns/topic": "sns/topic", "sns/topicSubscription": "sns/subscription",
+	"cloudwatch/eventRule": "events/rule", "cloudwatch/eventConnection": "events/connection", "cloudwatch/eventApiDestination": "events/api-destination",
 }
 
 // compare asserts that the account holds what the stacks' states say, each thing once, and nothing besides.

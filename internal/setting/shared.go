@@ -54,6 +54,8 @@ func Alarms(s *Set, field *bool) {
 type Thresholds struct {
 	ServiceErrorPercent    int // of the requests of a service
 	ServiceP99Milliseconds int // within which a service answers 99 % of the requests
+	APIErrorPercent        int // of the requests of the API
+	APIP99Milliseconds     int // within which the API answers 99 % of the requests
 }
 
 // AlarmThresholds declares all thresholds, as they are one object, whoever makes the alarms.
@@ -64,6 +66,12 @@ func AlarmThresholds(s *Set, t *Thresholds) {
 			Between(1, 99, "percent"))
 		// A tenth of the time after which the API gives up, so that it tells before callers get errors.
 		Var(s, &t.ServiceP99Milliseconds, "serviceP99Milliseconds", 3000, "Milliseconds in which a service answers 99 of 100 requests of a minute", InPlace,
+			Between(1, 30000, "milliseconds"))
+		// As of a service: the API answers most errors with those of one.
+		Var(s, &t.APIErrorPercent, "apiErrorPercent", 5, "Percent of the API's answers in a minute that are errors (5xx)", InPlace,
+			Between(1, 99, "percent"))
+		// As of a service: API Gateway itself adds some ten milliseconds, which do not matter here.
+		Var(s, &t.APIP99Milliseconds, "apiP99Milliseconds", 3000, "Milliseconds in which the API answers 99 of 100 requests of a minute", InPlace,
 			Between(1, 30000, "milliseconds"))
 	})
 }
