@@ -57,6 +57,10 @@ func TestAlarms(t *testing.T) {
 	if d := c.watch(inProgress, successful); d.Alarms.Status != types.ServiceDeploymentRollbackMonitorsStatusDisabled {
 		t.Errorf("with an alarm that was red before: %+v", d.Alarms)
 	}
+	c.update(ecs.UpdateServiceInput{DeploymentConfiguration: &types.DeploymentConfiguration{MaximumPercent: aws.Int32(150)}})
+	if given := c.describe().DeploymentConfiguration; given.Alarms == nil || len(given.Alarms.AlarmNames) != 2 || *given.MaximumPercent != 150 {
+		t.Errorf("what an update leaves out is gone: %+v", given)
+	}
 	_, err := c.UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: aws.String("c"), Service: aws.String("book"), DeploymentConfiguration: guardedBy("book-errors", "gone")})
 	if api := smithy.APIError(nil); !errors.As(err, &api) || api.ErrorCode() != "InvalidParameterException" || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("an alarm that is not there: %v", err)
