@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // The types that requests pass through.
@@ -39,8 +40,13 @@ const (
 // Resource is one that is deployed.
 type Resource struct {
 	Type, ID string
-	Name     string // the logical one, by which the program calls it
+	Name     string // the logical one, by which the program calls it; of a resource that it did not make, that on AWS
 	Outputs  Values
+	// Expected are the outputs that the last up recorded; nil if it did not record the resource, or nobody knows.
+	Expected Values
+	// Gone tells that the last up recorded the resource, and that it is no longer there. It has no Outputs then, and
+	// neither Find nor Of return it.
+	Gone bool
 }
 
 // Values are outputs by name, as they come from JSON: string, float64, bool, []any, map[string]any.
@@ -85,8 +91,12 @@ func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); r
 // Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {
 	// Around are resources that the program did not make. Find finds them too.
-	Around    []Resource
-	resources sync.Map // of Resource, by key
+	Around []Resource
+	// Stack and Region are the names that commands to copy need, and ReadAt is when the facts were read. In a local run,
+	// they are empty.
+	Stack, Region string
+	ReadAt        time.Time
+	resources     sync.Map // of Resource, by key
 }
 
 // key tells two resources apart. The revisions of a task definition share an id, not an ARN.
@@ -107,7 +117,7 @@ func (s *Set) Len() int { return len(s.Of("")) }
 func (s *Set) Of(typ string) []Resource {
 	var all []Resource
 	for _, r := range s.resources.Range {
-		if r := r.(Resource); typ == "" || r.Type == typ {
+		if r := r.(Resource); (typ == "" || r.Type == typ) && !r.Gone {
 			all = append(all, r)
 		}
 	}
