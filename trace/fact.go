@@ -30,8 +30,9 @@ const (
 	DNSType = "fact:dns"
 	// AccountType, one for the region: throttlingBurstLimit and throttlingRateLimit, which all APIs of the account share.
 	AccountType = "fact:account"
-	// UnknownType, by id or ARN of what could not be read: of (the type that is missing), name (such as "health of target
-	// group producer-book"), reason (such as "access denied", "of another account").
+	// UnknownType is what could not be read, by any id of its own: of (the type that is missing), id (of the resource or fact
+	// that is missing; "" is all of the type), name (such as "health of target group producer-book"), reason (such as
+	// "access denied", "of another account").
 	UnknownType = "fact:unknown"
 )
 
