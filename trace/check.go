@@ -228,7 +228,11 @@ func (c *check) run(s *Set, ways []*Way, titles []string, number int) *Result {
 		}
 		reached = reached || there
 		if !there && (w.Stop != nil || w.Unknown != "") && furthest(w) < number {
-			behind = append(behind, titles[i]+" is not followed so far: "+cmp.Or(w.Unknown, w.stops[max(len(w.stops)-1, 0)].Reason))
+			why := w.Unknown
+			if why == "" {
+				why = w.stops[len(w.stops)-1].Reason
+			}
+			behind = append(behind, titles[i]+" is not followed so far: "+why)
 		}
 	}
 	if c.look != nil {
