@@ -2,7 +2,6 @@ package trace
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 // api returns the HTTP API that has a stage $default; false ends the way. The program has one.
 func (s *Set) api(w *Way) (Resource, bool) {
+	w.at("HTTP API")
 	for _, stage := range s.Of(stageType) {
 		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
 			if api, ok := s.Find(apiType, stage.Outputs.Text("apiId")); ok {
@@ -19,8 +19,20 @@ func (s *Set) api(w *Way) (Resource, bool) {
 			}
 		}
 	}
-	w.stop(API, http.StatusNotFound, "there is no HTTP API with a stage $default")
+	if w.Unknown = cmp.Or(s.unread(stageType, ""), s.unread(apiType, "")); w.Unknown == "" {
+		w.stop(API, http.StatusNotFound, "there is no HTTP API with a stage $default")
+	}
 	return Resource{}, false
+}
+
+// stage returns that of an API.
+func (s *Set) stage(api string) Resource {
+	for _, stage := range s.Of(stageType) {
+		if stage.Outputs.Text("apiId") == api {
+			return stage
+		}
+	}
+	return Resource{}
 }
 
 // route selects the most specific match: a full match of route and method, then one with a greedy variable, then
@@ -70,18 +82,34 @@ func rankRoute(key, method, path string) []int {
 	return []int{full, literals, ownMethod}
 }
 
-// authorize returns how AWS answers a request that proves nothing of its caller, 0 if the route lets it through. No request
-// proves anything here: there are neither the keys of an issuer nor those of an IAM user.
+// authorize returns false where the route wants to know its caller, and nothing proves who that is. In a local run no
+// request proves anything: there are neither the keys of an issuer nor those of an IAM user. On AWS, nobody but the API
+// knows what a request proves.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
-func authorize(route Resource) (status int, reason string) {
+func (s *Set) authorize(w *Way, route Resource) bool {
+	status, wants := 0, ""
 	switch route.Outputs.Text("authorizationType") {
 	case "JWT":
-		return http.StatusUnauthorized, fmt.Sprintf("not authorized: route %s asks for a token of its issuer", route.Name)
+		status, wants = http.StatusUnauthorized, "a token of its issuer"
 	case "AWS_IAM":
-		return http.StatusForbidden, fmt.Sprintf("not authorized: route %s asks for a request signed with IAM credentials", route.Name)
+		status, wants = http.StatusForbidden, "a request signed with IAM credentials"
+	default:
+		return true
 	}
-	return 0, ""
+	w.at("authorizer")
+	if !s.deployed() {
+		w.stop(API, status, "not authorized: route %s asks for %s", route.Name, wants)
+		return false
+	}
+	used := []Resource{route}
+	if authorizer, ok := s.Find(authorizerType, route.Outputs.Text("authorizerId")); ok {
+		used = append(used, authorizer)
+		wants += " " + authorizer.Outputs.Object("jwtConfiguration").Text("issuer")
+	}
+	w.hop(route.Name, used, "asks for %s", wants)
+	w.note(Unknown, "whether it lets the caller in: without that, the API answers %d", status)
+	return true
 }
 
 // preflight tells whether a request asks for permission for another one, of an API that has CORS.

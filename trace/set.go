@@ -20,17 +20,20 @@ const (
 	apiType         = "aws:apigatewayv2/api:Api"
 	integrationType = "aws:apigatewayv2/integration:Integration"
 	routeType       = "aws:apigatewayv2/route:Route"
+	authorizerType  = "aws:apigatewayv2/authorizer:Authorizer"
 	stageType       = "aws:apigatewayv2/stage:Stage"
 	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	groupType       = "aws:ec2/securityGroup:SecurityGroup"
-	egressType      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	subnetType      = "aws:ec2/subnet:Subnet"
-	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
-	listenerType    = "aws:lb/listener:Listener"
-	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	namespaceType   = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
-	nameType        = "aws:servicediscovery/service:Service"
+	// routeResourceType is one route of a route table.
+	routeResourceType = "aws:ec2/route:Route"
+	groupType         = "aws:ec2/securityGroup:SecurityGroup"
+	egressType        = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+	ingressType       = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+	subnetType        = "aws:ec2/subnet:Subnet"
+	balancerType      = "aws:lb/loadBalancer:LoadBalancer"
+	listenerType      = "aws:lb/listener:Listener"
+	ruleType          = "aws:lb/listenerRule:ListenerRule"
+	namespaceType     = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
+	nameType          = "aws:servicediscovery/service:Service"
 	// The exported ones are what tasks are made of.
 	ServiceType        = "aws:ecs/service:Service"
 	TargetGroupType    = "aws:lb/targetGroup:TargetGroup"
@@ -133,4 +136,17 @@ func (s *Set) Find(typ, reference string) (Resource, bool) {
 		}
 	}
 	return Resource{}, false
+}
+
+// deployed tells whether the set is of a stack on AWS.
+func (s *Set) deployed() bool { return !s.ReadAt.IsZero() }
+
+// unread says that a resource or fact could not be read, "" if it could. With no id, it is about all of the type.
+func (s *Set) unread(typ, id string) string {
+	for _, r := range s.Of(UnknownType) {
+		if of := r.Outputs.Text("id"); r.Outputs.Text("of") == typ && (of == "" || id == "" || of == id) {
+			return r.Outputs.Text("name") + " could not be read: " + r.Outputs.Text("reason")
+		}
+	}
+	return ""
 }

@@ -139,8 +139,9 @@ func TestConnect(t *testing.T) {
 		s.Put(Resource{Type: subnetType, ID: "subnet-2", Outputs: Values{"vpcId": test.vpc, "cidrBlock": "10.0.2.0/24"}})
 		s.Put(Resource{Type: egressType, ID: "out", Outputs: but(test.egress, "securityGroupId", "sg-a")})
 		s.Put(Resource{Type: ingressType, ID: "in", Outputs: but(test.ingress, "securityGroupId", "sg-b")})
-		if err := s.connect(&Way{}, from, to, 80); (err == nil) != test.want {
-			t.Errorf("%s: stopped by %v, want to arrive: %v", name, err, test.want)
+		w := &Way{}
+		if arrives := s.connect(w, "link", from, to, 80, API, 503); arrives != test.want || arrives != (w.Stop == nil) {
+			t.Errorf("%s: stopped by %+v, want to arrive: %v", name, w.Stop, test.want)
 		}
 	}
 }

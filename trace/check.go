@@ -1,0 +1,355 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"private-api/internal/rollout"
+)
+
+// check is something that can be wrong, and explain what callers see.
+type check struct {
+	title    string   // what is looked at
+	steps    []step   // the hops that show it
+	symptoms string   // that it can explain
+	heading  string   // in docs/operations.md
+	look     judgment // what more than hops shows it; nil: nothing
+}
+
+// judgment looks at something in a set and at the ways of requests through it.
+type judgment func(s *Set, ways []*Way) []Finding
+
+// Finding is what a check found.
+type Finding struct {
+	State string `json:"state"`
+	Text  string `json:"text"`
+}
+
+// The states of a finding and of a check, the likeliest explanation first. Warning and Unknown are as in Note.
+const (
+	Failed = "failed"
+	Passed = "passed"
+)
+
+var states = []string{Failed, Warning, Unknown, Passed}
+
+func on(kinds ...string) (all []step) {
+	for _, kind := range kinds {
+		name, side, _ := strings.Cut(kind, "/")
+		all = append(all, step{name, side})
+	}
+	return all
+}
+
+// Headings that several checks share.
+const (
+	headingNetwork = "The network lets nothing through"
+	headingTargets = "No target answers"
+	headingTime    = "An answer takes too long"
+)
+
+// checks are in the order of the way. Where AWS documents no status, those are listed that callers report.
+// Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html,
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting.html,
+// https://repost.aws/knowledge-center/api-gateway-private-integration-errors, and those beside the stops.
+var checks = []check{
+	{"the name leads to the API", on("DNS"), "timeout 403 404", "The name does not lead to the API", nil},
+	{"callers take the certificate", on("certificate"), "timeout", "The certificate is not valid", nil},
+	{"the API answers to the name", on("domain name", "API mapping", "HTTP API"), "403 404", "The name does not lead to the API", nil},
+	{"the stage lets requests through", nil, "429", "Too many requests", throttling},
+	{"a route takes the request", on("route"), "404", "Nothing takes the path", nil},
+	{"the route lets the caller in", on("authorizer"), "401 403", "The caller is not let in", openToAll},
+	{"the integration is there", on("integration"), "500 503", "API and load balancer do not fit", nil},
+	{"the VPC link is available", on("VPC link"), "503", "The VPC link is not available", nil},
+	{"security groups let the VPC link reach the load balancer", on("security groups/link"), "503 timeout", headingNetwork, nil},
+	{"network ACLs let the VPC link reach the load balancer", on("network ACLs/link"), "503 timeout", headingNetwork, nil},
+	{"route tables lead from the VPC link to the load balancer", on("route tables/link"), "503 timeout", headingNetwork, nil},
+	{"the listener takes what the API sends", on("listener", "TLS"), "500 503", "API and load balancer do not fit", nil},
+	{"a listener rule takes the path", on("listener rule"), "404 503", "Nothing takes the path", nil},
+	{"there is a target group with a service", on("target group", "service"), "503", headingTargets, nil},
+	{"security groups let the load balancer reach the tasks", on("security groups/target"), "502 503 504 timeout", headingNetwork, nil},
+	{"network ACLs let the load balancer reach the tasks", on("network ACLs/target"), "502 503 504 timeout", headingNetwork, nil},
+	{"route tables lead from the load balancer to the tasks", on("route tables/target"), "502 503 504 timeout", headingNetwork, nil},
+	{"targets are healthy", on("target"), "500 502 503 504 timeout", headingTargets, nil},
+	{"tasks run", on("task"), "502 503 504", headingTargets, nil},
+	{"tasks have a way out", on("way out of the tasks"), "502 503 504", "Tasks have no way out", nil},
+	{"no deployment is under way", on("deployment"), "500 502 503 504", "When a deployment fails", nil},
+	{"tasks keep idle connections longer than the load balancer", nil, "502", "An answer breaks off", idle},
+	{"the answer comes in time", nil, "503 504 timeout", headingTime, patience},
+	{"the service answers well itself", nil, "401 403 404 429 500 502 503 504", "The service answers with an error", itself},
+	// Of calls between services alone, which have no symptoms.
+	{"", on("Cloud Map", "security groups/call", "network ACLs/call", "route tables/call"), "", headingNetwork, nil},
+}
+
+// Symptoms are what Diagnose takes: statuses, and timeout.
+func Symptoms() []string {
+	var all []string
+	for _, c := range checks {
+		all = append(all, strings.Fields(c.symptoms)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Headings are the headings of docs/operations.md that messages link to.
+func Headings() []string {
+	var all []string
+	for _, c := range checks {
+		all = append(all, c.heading)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func link(heading string) string { return "docs/operations.md#" + rollout.Anchor(heading) }
+
+// Result is a check and what it found, the worst first.
+type Result struct {
+	Title    string    `json:"title"`
+	State    string    `json:"state"`
+	Findings []Finding `json:"findings,omitempty"`
+	Next     string    `json:"next,omitempty"`
+	Help     string    `json:"help,omitempty"`
+}
+
+// Diagnosis is what can explain a symptom.
+type Diagnosis struct {
+	Symptom  string   `json:"symptom"`
+	Requests []string `json:"requests"`
+	Results  []Result `json:"results"` // the likeliest explanation first
+	// Next shows the requests that got this status in the access log.
+	Next string `json:"next,omitempty"`
+}
+
+// Failed tells whether a check did.
+func (d *Diagnosis) Failed() bool {
+	return slices.ContainsFunc(d.Results, func(r Result) bool { return r.State == Failed })
+}
+
+// Diagnose runs the checks that can explain a symptom, for a request or, if it is nil, for one to each service. It goes on
+// behind what stops them, as far as that is possible. The error says that the symptom is not known.
+func (s *Set) Diagnose(symptom string, r *http.Request) (*Diagnosis, error) {
+	if !slices.Contains(Symptoms(), symptom) {
+		return nil, fmt.Errorf("symptom %q: allowed are %s", symptom, strings.Join(Symptoms(), ", "))
+	}
+	requests := []*http.Request{r}
+	if r == nil {
+		requests = s.requests()
+	}
+	d := &Diagnosis{Symptom: symptom}
+	var ways []*Way
+	for _, r := range requests {
+		d.Requests = append(d.Requests, r.Method+" "+r.URL.Path)
+		ways = append(ways, s.explain(s.toTasks(r), true))
+	}
+	for _, c := range checks {
+		if slices.Contains(strings.Fields(c.symptoms), symptom) {
+			if result := c.run(s, ways, d.Requests); result != nil {
+				d.Results = append(d.Results, *result)
+			}
+		}
+	}
+	slices.SortStableFunc(d.Results, func(a, b Result) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
+	for _, stage := range s.Of(stageType) {
+		_, group, found := strings.Cut(stage.Outputs.Object("accessLogSettings").Text("destinationArn"), ":log-group:")
+		if found && symptom != "timeout" {
+			d.Next = fmt.Sprintf(`aws logs filter-log-events --region %s --log-group-name %s --filter-pattern '{ $.status = "%s" }'`,
+				s.Region, strings.TrimSuffix(group, ":*"), symptom)
+		}
+	}
+	return d, nil
+}
+
+// requests are one to each path that a listener rule takes, or should take.
+func (s *Set) requests() (all []*http.Request) {
+	var paths []string
+	for _, rule := range append(s.asked().Of(ruleType), s.Of(ruleType)...) {
+		for _, pattern := range patterns(rule) {
+			paths = append(paths, strings.TrimRight(pattern, "*"))
+		}
+	}
+	slices.Sort(paths)
+	for _, path := range append(slices.Compact(paths), "/") {
+		if r, err := NewRequest(path); err == nil && (path != "/" || len(all) == 0) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way.
+func (c *check) run(s *Set, ways []*Way, titles []string) *Result {
+	result := &Result{Title: c.title, State: Passed, Help: link(c.heading)}
+	seen, reached := map[Finding]int{}, false
+	var order []Finding
+	add := func(state, text string) {
+		f := Finding{state, text}
+		if seen[f]++; seen[f] == 1 {
+			order = append(order, f)
+		}
+	}
+	var behind []string // what keeps the ways from this check
+	for i, w := range ways {
+		there := false
+		for _, stop := range w.stops {
+			if there = there || slices.Contains(c.steps, stop.step); slices.Contains(c.steps, stop.step) {
+				add(Failed, strings.Join(append([]string{stop.Reason}, stop.Changed...), "; "))
+				result.Next, result.Help = cmp.Or(result.Next, stop.Next), cmp.Or(stop.Help, result.Help)
+			}
+		}
+		for _, hop := range w.Hops {
+			if !slices.Contains(c.steps, hop.step) {
+				continue
+			}
+			there = true
+			for _, note := range hop.Notes {
+				state := note.Kind
+				if state == Drift {
+					state = Warning
+				}
+				add(state, strings.TrimSpace(hop.Resource+" "+hop.Detail)+": "+note.Text)
+			}
+		}
+		reached = reached || there
+		if !there && (w.Stop != nil || w.Unknown != "") {
+			behind = append(behind, titles[i]+" is not followed so far: "+cmp.Or(w.Unknown, w.stops[max(len(w.stops)-1, 0)].Reason))
+		}
+	}
+	if c.look != nil {
+		for _, f := range c.look(s, ways) {
+			reached = true
+			add(f.State, f.Text)
+		}
+	}
+	if !reached && len(behind) == 0 {
+		return nil
+	}
+	if !reached {
+		for _, text := range behind {
+			add(Unknown, text)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b Finding) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
+	if len(order) > 0 {
+		result.State = order[0].State
+	}
+	if result.Findings = order; result.State == Passed {
+		result.Help = ""
+	}
+	return result
+}
+
+// throttling looks at the limits of the stage and of the account. A limit of 0 refuses everything.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
+func throttling(s *Set, _ []*Way) (all []Finding) {
+	for _, stage := range s.Of(stageType) {
+		v := stage.Outputs.Object("defaultRouteSettings")
+		burst, rate := v.Number("throttlingBurstLimit"), v.Number("throttlingRateLimit")
+		for _, text := range s.drift(stage) {
+			all = append(all, Finding{Warning, text})
+		}
+		switch {
+		case len(v) == 0:
+			all = append(all, Finding{Passed, "the stage has no limit of its own"})
+		case burst == 0 || rate == 0:
+			all = append(all, Finding{Failed, fmt.Sprintf("stage %s allows no requests: rate %d a second, burst %d", stage.Name, rate, burst)})
+		default:
+			all = append(all, Finding{Unknown, fmt.Sprintf("whether callers send more than stage %s allows: %d requests a second, in bursts of %d", stage.Name, rate, burst)})
+		}
+	}
+	for _, account := range s.Of(AccountType) {
+		all = append(all, Finding{Unknown, fmt.Sprintf("whether all APIs of the account in this region get more than it may: %d requests a second, in bursts of %d",
+			account.Outputs.Number("throttlingRateLimit"), account.Outputs.Number("throttlingBurstLimit"))})
+	}
+	if text := s.unread(AccountType, ""); text != "" {
+		all = append(all, Finding{Unknown, text})
+	}
+	return all
+}
+
+// openToAll tells of routes that ask nobody who they are.
+func openToAll(_ *Set, ways []*Way) (all []Finding) {
+	for _, w := range ways {
+		for _, hop := range w.Hops {
+			if hop.Kind == "route" && hop.used[0].Outputs.Text("authorizationType") == "NONE" {
+				all = append(all, Finding{Passed, "route " + hop.Resource + " lets everybody in"})
+			}
+		}
+	}
+	return all
+}
+
+// idle compares how long the load balancer keeps a connection without requests with how long the services do.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+func idle(s *Set, _ []*Way) (all []Finding) {
+	for _, balancer := range s.Of(balancerType) {
+		if seconds := balancer.Outputs.Number("idleTimeout"); seconds > 60 {
+			all = append(all, Finding{Warning, fmt.Sprintf("load balancer %s keeps idle connections for %d seconds, and services that follow the program's rules for little more than 60", balancer.Name, seconds)})
+		} else if seconds > 0 {
+			all = append(all, Finding{Unknown, fmt.Sprintf("whether each service keeps idle connections for more than the %d seconds of load balancer %s", seconds, balancer.Name)})
+		}
+	}
+	return all
+}
+
+func patience(_ *Set, ways []*Way) []Finding {
+	for _, w := range ways {
+		if w.Timeout > 0 {
+			return []Finding{{Unknown, fmt.Sprintf("whether the service answers within %v, for which the API waits", w.Timeout)}}
+		}
+	}
+	return nil
+}
+
+func itself(*Set, []*Way) []Finding {
+	return []Finding{{Unknown, "whether it is the service that answers so: the access log has the integrationStatus"}}
+}
+
+// commands show a resource, by type. %[1]s is the region, %[2]s the id.
+var commands = map[string]string{
+	DNSType:          "dig +short %[2]s",
+	certificateType:  "aws acm describe-certificate --region %[1]s --certificate-arn %[2]s",
+	apiType:          "aws apigatewayv2 get-routes --region %[1]s --api-id %[2]s",
+	linkType:         "aws apigatewayv2 get-vpc-link --region %[1]s --vpc-link-id %[2]s",
+	groupType:        "aws ec2 describe-security-group-rules --region %[1]s --filters Name=group-id,Values=%[2]s",
+	NetworkAclType:   "aws ec2 describe-network-acls --region %[1]s --network-acl-ids %[2]s",
+	RouteTableType:   "aws ec2 describe-route-tables --region %[1]s --route-table-ids %[2]s",
+	listenerType:     "aws elbv2 describe-rules --region %[1]s --listener-arn %[2]s",
+	TargetHealthType: "aws elbv2 describe-target-health --region %[1]s --target-group-arn %[2]s",
+	ServiceType:      "aws ecs list-service-deployments --region %[1]s --service %[2]s",
+}
+
+// advise adds to a stop of a deployed stack the next command, and where to read on.
+func (s *Set) advise(stop *Stop) {
+	for _, c := range checks {
+		if slices.Contains(c.steps, stop.step) {
+			stop.Help = link(c.heading)
+		}
+	}
+	if heading := rollout.Heading(stop.Reason); heading != "" && (stop.step.kind == "target" || stop.step.kind == "task") {
+		stop.Help = link(heading)
+	}
+	for _, text := range stop.Changed {
+		if !strings.HasSuffix(text, foreign) {
+			stop.Next = fmt.Sprintf("make up STACK=%s ARGS=--refresh", s.Stack)
+			return
+		}
+	}
+	for _, r := range stop.used {
+		if command := commands[r.Type]; command != "" && stop.Next == "" {
+			stop.Next = fmt.Sprintf(command, s.Region, r.ID)
+		}
+	}
+}
+
+// words name types in messages.
+var words = map[string]string{
+	RecordType: "record", domainType: "domain name", mappingType: "API mapping", certificateType: "certificate", apiType: "HTTP API",
+	stageType: "stage", routeType: "route", authorizerType: "authorizer", integrationType: "integration", linkType: "VPC link",
+	egressType: "egress rule", ingressType: "ingress rule", balancerType: "load balancer", listenerType: "listener", ruleType: "listener rule",
+	TargetGroupType: "target group", ServiceType: "service", nameType: "Cloud Map service", namespaceType: "namespace",
+	NetworkAclType: "network ACL", VpcEndpointType: "VPC endpoint", RouteTableType: "route table",
+}

@@ -1,0 +1,312 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// NewRequest reads a request such as "/api/books" or "POST https://api.example.com/api/books". Without a host it is for
+// the name that callers use.
+func NewRequest(text string) (*http.Request, error) {
+	method, address, found := strings.Cut(text, " ")
+	if !found {
+		method, address = http.MethodGet, text
+	}
+	if strings.HasPrefix(address, "/") {
+		address = "https://" + address
+	} else if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books", address)
+	}
+	return http.NewRequest(method, address, nil)
+}
+
+// Deployed follows a request to a stack on AWS, to the tasks. It says what is not as the last up left it, and at a stop
+// what the last up asked for.
+func (s *Set) Deployed(r *http.Request) *Way { return s.explain(s.toTasks(r), false) }
+
+// toTasks returns a function that follows a request through a set.
+func (s *Set) toTasks(r *http.Request) func(*Set, *Way) {
+	r = r.Clone(r.Context())
+	r.Host = cmp.Or(r.Host, s.Host())
+	return func(s *Set, w *Way) {
+		if s.follow(w, r) {
+			s.arrive(w)
+		}
+	}
+}
+
+// DeployedCall follows a call between two services of a stack on AWS, by the names in their Cloud Map names. The error says
+// that there is no such service.
+func (s *Set) DeployedCall(from, to string) (*Way, error) {
+	if _, _, err := s.callers(from, to); err != nil {
+		return nil, err
+	}
+	return s.explain(func(s *Set, w *Way) {
+		if caller, called, err := s.callers(from, to); err == nil {
+			if s.call(w, caller, called) && s.deployed() {
+				s.answering(w, called)
+			}
+		}
+	}, false), nil
+}
+
+// Call follows a call between two services, as far as the network goes. The error says that there is no such service.
+func (s *Set) Call(from, to string) (*Way, error) {
+	w := &Way{}
+	caller, called, err := s.callers(from, to)
+	if err == nil {
+		s.call(w, caller, called)
+	}
+	return w, err
+}
+
+// callers finds two services by the names that they have in Cloud Map.
+func (s *Set) callers(from, to string) (caller, called Resource, err error) {
+	find := func(name string) (Resource, error) {
+		var names []string
+		for _, service := range s.Of(ServiceType) {
+			host, _, _ := strings.Cut(s.DNSName(service), ".")
+			if names = append(names, host); host == name {
+				return service, nil
+			}
+		}
+		return Resource{}, fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
+	}
+	if caller, err = find(from); err == nil {
+		called, err = find(to)
+	}
+	return caller, called, err
+}
+
+// call follows a call from a task to another service by its Cloud Map name.
+func (s *Set) call(w *Way, caller, called Resource) bool {
+	from, to, name := targetOfService(caller), targetOfService(called), s.DNSName(called)
+	w.at("task")
+	w.took(caller, "calls %s on port %d", name, to.Port)
+	w.at("Cloud Map")
+	for _, entry := range s.Of(nameType) {
+		entryName, namespace := s.nameOf(entry)
+		// Names of a private namespace resolve in its VPC alone.
+		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html
+		if entryName == name && slices.Contains(s.vpcs(from.Subnets), namespace.Outputs.Text("vpc")) {
+			w.hop(entry.Name, []Resource{entry, namespace}, "%s in namespace %s", name, namespace.Name)
+			return s.connect(w, "call", from.endpoint(), to.endpoint(), to.Port, "", 0)
+		}
+	}
+	w.stop("", 0, "%s has no entry that resolves for service %s", name, from.Service)
+	return false
+}
+
+// targetOfService is a task of an ECS service as others see it.
+func targetOfService(service Resource) Target {
+	network, t := service.Outputs.Object("networkConfiguration"), Target{Service: service.Name}
+	t.Groups, t.Subnets = network.Texts("securityGroups"), network.Texts("subnets")
+	for _, balancer := range service.Outputs.Objects("loadBalancers") {
+		t.Port = balancer.Number("containerPort")
+	}
+	return t
+}
+
+// serviceOf returns the ECS service that registers its tasks in a target group.
+func (s *Set) serviceOf(targetGroup string) (Resource, bool) {
+	for _, service := range s.Of(ServiceType) {
+		if slices.ContainsFunc(service.Outputs.Objects("loadBalancers"), func(v Values) bool { return v.Text("targetGroupArn") == targetGroup }) {
+			return service, true
+		}
+	}
+	return Resource{}, false
+}
+
+// arrive goes on from a target group to the tasks in it.
+func (s *Set) arrive(w *Way) {
+	service, ok := s.serviceOf(w.TargetGroup)
+	w.at("service")
+	if ok {
+		w.took(service, "%d tasks wanted", service.Outputs.Number("desiredCount"))
+		t := targetOfService(service)
+		if !s.connect(w, "target", w.loadBalancer, t.endpoint(), t.Port, LoadBalancer, http.StatusGatewayTimeout) {
+			return
+		}
+	}
+	health, known := s.Find(TargetHealthType, w.TargetGroup)
+	w.at("target")
+	if !known {
+		w.hop("", nil, "unknown")
+		w.note(Unknown, "%s", cmp.Or(s.unread(TargetHealthType, w.TargetGroup), "no fact tells which targets are healthy"))
+		s.evidence(w, service)
+		return
+	}
+	byState, reasons := map[string]int{}, []string{}
+	targets := health.Outputs.Objects("targets")
+	for _, t := range targets {
+		state, why := t.Text("state"), strings.TrimSuffix(t.Text("reason")+": "+t.Text("description"), ": ")
+		byState[state]++
+		address := fmt.Sprintf("%s:%d", t.Text("id"), t.Number("port"))
+		w.hop(address, []Resource{health}, "%s", strings.TrimPrefix(strings.TrimSpace(t.Text("zone")+", "+state), ", "))
+		if state != "healthy" && why != "" {
+			w.note(Warning, "%s", why)
+			reasons = append(reasons, address+" is "+state+", "+why)
+		}
+	}
+	if byState["healthy"] > 0 {
+		s.evidence(w, service)
+		return
+	}
+	// Of targets that are all unhealthy, each gets requests.
+	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+	by, status := LoadBalancer, http.StatusServiceUnavailable
+	text := "the target group has no targets"
+	switch {
+	case byState["unhealthy"] > 0:
+		text = fmt.Sprintf("none of the targets is healthy, so each gets requests: %s", strings.Join(reasons, "; "))
+		by, status = answerOf(targets)
+	case byState["initial"] > 0: // AWS does not say what callers get until the first check is passed
+		text, by, status = "no target is healthy yet: "+strings.Join(reasons, "; "), "", 0
+	case len(targets) > 0:
+		text = "no target is in use: " + strings.Join(reasons, "; ")
+	case !ok:
+		w.at("service")
+		text += ", and no ECS service registers its tasks there"
+	}
+	here := w.step
+	cause := s.evidence(w, service)
+	w.step = here
+	w.stop(by, status, "%s%s", text, cause).about(health, service)
+}
+
+// answerOf tells how the load balancer answers in the place of targets that are all unhealthy, where their reasons say the
+// same: a target that does not answer makes it a 504, one that refuses or breaks off the connection a 502. One that answers
+// with a wrong status may answer anything.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+func answerOf(targets []Values) (Responder, int) {
+	status := -1
+	for _, t := range targets {
+		if t.Text("state") != "unhealthy" {
+			continue
+		}
+		means := map[string]int{"Target.Timeout": http.StatusGatewayTimeout, "Target.FailedHealthChecks": http.StatusBadGateway}[t.Text("reason")]
+		if status >= 0 && status != means {
+			return "", 0
+		}
+		status = means
+	}
+	if status <= 0 {
+		return "", 0
+	}
+	return LoadBalancer, status
+}
+
+// answering goes on from the network to the tasks of a service that is called by its name. The name has the addresses of
+// those that run.
+func (s *Set) answering(w *Way, service Resource) {
+	running, known := s.running(service)
+	here := w.step
+	cause := s.evidence(w, service)
+	if w.step = here; known && running == 0 {
+		w.at("task")
+		w.stop("", 0, "%s has no address, as no task of service %s runs%s", s.DNSName(service), service.Name, cause).about(service)
+	}
+}
+
+// tasksOf returns what is known of the tasks of a service.
+func (s *Set) tasksOf(service Resource) (all []Resource) {
+	for _, task := range s.Of(TaskType) {
+		if task.Outputs.Text("service") == service.ID {
+			all = append(all, task)
+		}
+	}
+	return all
+}
+
+// running counts the tasks that run; known is false where no fact tells.
+func (s *Set) running(service Resource) (count int, known bool) {
+	tasks := s.tasksOf(service)
+	for _, task := range tasks {
+		if task.Outputs.Text("status") == "RUNNING" {
+			count++
+		}
+	}
+	deployment, ok := s.deploymentOf(service)
+	return count, len(tasks) > 0 || ok && deployment.Outputs.Number("running") == 0
+}
+
+func (s *Set) deploymentOf(service Resource) (Resource, bool) {
+	for _, d := range s.Of(DeploymentType) {
+		if d.Outputs.Text("service") == service.ID {
+			return d, true
+		}
+	}
+	return Resource{}, false
+}
+
+// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way. It returns what of
+// that may be why no task answers, as the end of a sentence.
+func (s *Set) evidence(w *Way, service Resource) (cause string) {
+	if service.ID == "" {
+		return ""
+	}
+	add := func(format string, args ...any) { cause += "; " + fmt.Sprintf(format, args...) }
+	states, stopped := map[string]int{}, map[string]int{}
+	for _, task := range s.tasksOf(service) {
+		// Those that a deployment or a lower count has taken away are no trouble.
+		if status, why := task.Outputs.Text("status"), stopReason(task); status != "STOPPED" {
+			states[status]++
+		} else if !strings.HasPrefix(why, "Scaling activity") {
+			stopped[why]++
+		}
+	}
+	w.at("task")
+	for _, status := range slices.Sorted(maps.Keys(states)) {
+		w.hop(service.Name, nil, "%d %s", states[status], status)
+	}
+	reasons := slices.Sorted(maps.Keys(stopped))
+	slices.SortStableFunc(reasons, func(a, b string) int { return stopped[b] - stopped[a] })
+	for _, why := range reasons[:min(len(reasons), maxReasons)] {
+		w.hop(service.Name, nil, "%d STOPPED", stopped[why])
+		w.note(Warning, "%s", why)
+		add("tasks stopped: %s", why)
+	}
+	s.tellUnread(w, TaskType, false)
+	w.at("way out of the tasks")
+	if problem, used := s.wayOut(targetOfService(service).Subnets); problem != "" {
+		w.hop(names(used), used, "none to AWS, for images and logs")
+		w.note(Warning, "%s", problem)
+		add("%s", problem)
+	} else if len(used) > 0 && w.survey {
+		w.hop(names(used), used, "a default route, or VPC endpoints")
+	}
+	w.at("deployment")
+	if d, ok := s.deploymentOf(service); ok {
+		status, count := d.Outputs.Text("status"), fmt.Sprintf("%d of %d tasks running", d.Outputs.Number("running"), d.Outputs.Number("requested"))
+		if status == "SUCCESSFUL" {
+			w.hop(service.Name, nil, "%s, %s", status, count)
+			return cause
+		}
+		w.hop(service.Name, nil, "%s, %s", status, count)
+		w.note(Warning, "%s", cmp.Or(d.Outputs.Text("statusReason"), "until it is done, old and new tasks answer"))
+		add("a deployment is %s: %s", status, count)
+	}
+	return cause
+}
+
+// maxReasons is how many reasons of stopped tasks are shown.
+const maxReasons = 5
+
+// stopReason is why a task stopped, in ECS's words.
+func stopReason(task Resource) string {
+	text := cmp.Or(task.Outputs.Text("stoppedReason"), task.Outputs.Text("stopCode"))
+	for _, c := range task.Outputs.Objects("containers") {
+		if _, there := c["exitCode"].(float64); there {
+			text += fmt.Sprintf("; container %s exited with %d", c.Text("name"), c.Number("exitCode"))
+		}
+		if reason := c.Text("reason"); reason != "" {
+			text += fmt.Sprintf("; container %s: %s", c.Text("name"), reason)
+		}
+	}
+	return text
+}
