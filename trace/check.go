@@ -95,6 +95,14 @@ func Symptoms() []string {
 	return slices.Compact(all)
 }
 
+// CheckSymptom returns an error for what is no symptom.
+func CheckSymptom(symptom string) error {
+	if !slices.Contains(Symptoms(), symptom) {
+		return fmt.Errorf("symptom %q: it is one of %s", symptom, strings.Join(Symptoms(), ", "))
+	}
+	return nil
+}
+
 // Headings are the headings of docs/operations.md that messages link to.
 func Headings() []string {
 	var all []string
@@ -131,11 +139,8 @@ func (d *Diagnosis) Failed() bool {
 }
 
 // Diagnose runs the checks that can explain a symptom, for a request or, if it is nil, for one to each service. It goes on
-// behind what stops them, as far as that is possible. The error says that the symptom is not known.
-func (s *Set) Diagnose(symptom string, r *http.Request) (*Diagnosis, error) {
-	if !slices.Contains(Symptoms(), symptom) {
-		return nil, fmt.Errorf("symptom %q: allowed are %s", symptom, strings.Join(Symptoms(), ", "))
-	}
+// behind what stops them, as far as that is possible.
+func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 	requests := []*http.Request{r}
 	if r == nil {
 		requests = s.requests()
@@ -161,7 +166,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) (*Diagnosis, error) {
 				s.Region, strings.TrimSuffix(group, ":*"), symptom)
 		}
 	}
-	return d, nil
+	return d
 }
 
 // requests are one to each path that a listener rule takes, or should take.
