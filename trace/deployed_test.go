@@ -2,7 +2,9 @@ package trace_test
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -79,6 +81,13 @@ var broken = []struct {
 		f.lose(f.one("aws:ec2/route:Route", "producer-private-1"))
 		f.stopped("producer-book", "ResourceInitializationError: unable to pull secrets or registry auth: connection issue between the task and Amazon ECR", "")
 	}, "target group producer-book has no targets", 503},
+	{"no way out by security group", nil, func(f *fixture) {
+		f.lose(f.one(egressType, "producer-book-to-https"))
+		f.stopped("producer-book", "ResourceInitializationError: unable to pull secrets or registry auth: connection issue between the task and Amazon ECR", "")
+	}, "target group producer-book has no targets", 503},
+	{"throttled", nil, func(f *fixture) {
+		f.set(f.one(stageType, "consumer"), "defaultRouteSettings", map[string]any{"throttlingBurstLimit": 0.0, "throttlingRateLimit": 100.0})
+	}, "stage consumer allows no requests", 429},
 	{"around the local route", nil, func(f *fixture) {
 		table := f.one(trace.RouteTableType, "producer-private-1")
 		f.set(table, "routes", append(table.Outputs["routes"].([]any), map[string]any{"cidrBlock": f.one(subnetType, "producer-private-2").Outputs["cidrBlock"], "networkInterfaceId": "eni-1", "state": "active"}))
@@ -140,6 +149,67 @@ func TestBrokenStacks(t *testing.T) {
 			testkit.Golden(t, file+".txt", way.Text(trace.Title(r), "arrives"))
 			testkit.Golden(t, file+".json", way.JSON(f.Set, trace.Title(r)))
 		})
+	}
+}
+
+// Calls between services, of which book may call author.
+func TestBrokenCalls(t *testing.T) {
+	for _, test := range []struct {
+		name, from, to string
+		do             func(*fixture)
+		stops          string
+	}{
+		{"call", "book", "author", func(*fixture) {}, ""},
+		{"call not allowed", "author", "book", func(*fixture) {}, "security group producer-author of service producer-author has no egress rule to producer-book"},
+		{"call without a rule", "book", "author", func(f *fixture) { f.lose(f.one(ingressType, "producer-book-to-producer-author")) },
+			"security group producer-author of service producer-author has no ingress rule from producer-book"},
+		{"call without a name", "book", "author", func(f *fixture) { f.lose(f.one("aws:servicediscovery/service:Service", "producer-author")) },
+			"author.http-api.local has no entry that resolves"},
+		{"call without a service", "book", "author", func(f *fixture) { f.lose(f.one(trace.ServiceType, "producer-author")) }, "there is no service producer-author"},
+		{"call without tasks", "book", "author", func(f *fixture) {
+			f.stopped("producer-author", "OutOfMemoryError: Container killed due to memory usage", "")
+		},
+			"author.http-api.local has no address, as no task of service producer-author runs"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := healthy(t, nil)
+			test.do(f)
+			way, err := f.Call(test.from, test.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if way.Stop == nil != (test.stops == "") || way.Stop != nil && !strings.HasPrefix(way.Stop.Reason, test.stops) {
+				t.Errorf("%+v, want %q", way.Stop, test.stops)
+			}
+			testkit.Golden(t, filepath.Join("testdata", strings.ReplaceAll(test.name, " ", "-")+".txt"), way.Text(test.name, "arrives"))
+		})
+	}
+}
+
+// Without one of the rules on the way, the trace names it.
+func TestEveryRuleThatIsGoneIsNamed(t *testing.T) {
+	for _, typ := range []string{egressType, ingressType} {
+		for _, name := range []string{"producer-link-to-producer-alb", "producer-alb-to-producer-book"} {
+			f := healthy(t, nil)
+			f.lose(f.one(typ, name))
+			r, _ := trace.NewRequest("/api/books")
+			if way := f.Deployed(r); way.Stop == nil || len(way.Stop.Changed) != 1 || !strings.HasSuffix(way.Stop.Changed[0], "rule "+name+", which the last up made, is gone") {
+				t.Errorf("without %s %s: %+v", typ, name, way.Stop)
+			}
+		}
+	}
+}
+
+// Each hint leads to a heading.
+func TestHeadings(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, heading := range trace.Headings() {
+		if !regexp.MustCompile("(?m)^##+ " + regexp.QuoteMeta(heading) + "$").Match(text) {
+			t.Errorf("docs/operations.md has no heading %q", heading)
+		}
 	}
 }
 

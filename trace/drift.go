@@ -53,16 +53,6 @@ func (s *Set) asked() *Set {
 	return asked
 }
 
-// gone returns what the last up recorded of a type, and is no longer there.
-func (s *Set) gone(typ string) (all []Resource) {
-	for _, r := range s.resources.Range {
-		if r := r.(Resource); r.Gone && r.Type == typ {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
 // explain follows a way, and beside it the one that the last up asked for. The first is marked with what differs.
 func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	before := s.asked()
