@@ -48,6 +48,7 @@ func on(kinds ...string) (all []step) {
 const (
 	headingNetwork = "The network lets nothing through"
 	headingTargets = "No target answers"
+	headingWayOut  = "Tasks have no way out"
 	headingTime    = "An answer takes too long"
 )
 
@@ -75,7 +76,7 @@ var checks = []check{
 	{"route tables lead from the load balancer to the tasks", on("route tables/target"), "502 503 504 timeout", headingNetwork, nil},
 	{"targets are healthy", on("target"), "500 502 503 504 timeout", headingTargets, nil},
 	{"tasks run", on("task"), "502 503 504", headingTargets, nil},
-	{"tasks have a way out", on("way out of the tasks"), "502 503 504", "Tasks have no way out", nil},
+	{"tasks have a way out", on("way out of the tasks"), "502 503 504", headingWayOut, nil},
 	{"no deployment is under way", on("deployment"), "500 502 503 504", "When a deployment fails", nil},
 	{"tasks keep idle connections longer than the load balancer", nil, "502", "An answer breaks off", idle},
 	{"the answer comes in time", nil, "503 504 timeout", headingTime, patience},
@@ -92,6 +93,14 @@ func Symptoms() []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// CheckSymptom returns an error for what is no symptom.
+func CheckSymptom(symptom string) error {
+	if !slices.Contains(Symptoms(), symptom) {
+		return fmt.Errorf("symptom %q: it is one of %s", symptom, strings.Join(Symptoms(), ", "))
+	}
+	return nil
 }
 
 // Headings are the headings of docs/operations.md that messages link to.
@@ -130,11 +139,8 @@ func (d *Diagnosis) Failed() bool {
 }
 
 // Diagnose runs the checks that can explain a symptom, for a request or, if it is nil, for one to each service. It goes on
-// behind what stops them, as far as that is possible. The error says that the symptom is not known.
-func (s *Set) Diagnose(symptom string, r *http.Request) (*Diagnosis, error) {
-	if !slices.Contains(Symptoms(), symptom) {
-		return nil, fmt.Errorf("symptom %q: allowed are %s", symptom, strings.Join(Symptoms(), ", "))
-	}
+// behind what stops them, as far as that is possible.
+func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 	requests := []*http.Request{r}
 	if r == nil {
 		requests = s.requests()
@@ -142,12 +148,12 @@ func (s *Set) Diagnose(symptom string, r *http.Request) (*Diagnosis, error) {
 	d := &Diagnosis{Symptom: symptom}
 	var ways []*Way
 	for _, r := range requests {
-		d.Requests = append(d.Requests, r.Method+" "+r.URL.Path)
+		d.Requests = append(d.Requests, Title(r))
 		ways = append(ways, s.explain(s.toTasks(r), true))
 	}
-	for _, c := range checks {
+	for i, c := range checks {
 		if slices.Contains(strings.Fields(c.symptoms), symptom) {
-			if result := c.run(s, ways, d.Requests); result != nil {
+			if result := c.run(s, ways, d.Requests, i); result != nil {
 				d.Results = append(d.Results, *result)
 			}
 		}
@@ -160,7 +166,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) (*Diagnosis, error) {
 				s.Region, strings.TrimSuffix(group, ":*"), symptom)
 		}
 	}
-	return d, nil
+	return d
 }
 
 // requests are one to each path that a listener rule takes, or should take.
@@ -180,8 +186,20 @@ func (s *Set) requests() (all []*http.Request) {
 	return all
 }
 
-// run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way.
-func (c *check) run(s *Set, ways []*Way, titles []string) *Result {
+// furthest is the last check that a way has come to.
+func furthest(w *Way) (last int) {
+	for i, c := range checks {
+		of := func(s step) bool { return slices.Contains(c.steps, s) }
+		if slices.ContainsFunc(w.Hops, func(h Hop) bool { return of(h.step) }) || slices.ContainsFunc(w.stops, func(s *Stop) bool { return of(s.step) }) {
+			last = i
+		}
+	}
+	return last
+}
+
+// run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way. number is
+// the check's.
+func (c *check) run(s *Set, ways []*Way, titles []string, number int) *Result {
 	result := &Result{Title: c.title, State: Passed, Help: link(c.heading)}
 	seen, reached := map[Finding]int{}, false
 	var order []Finding
@@ -196,7 +214,7 @@ func (c *check) run(s *Set, ways []*Way, titles []string) *Result {
 		there := false
 		for _, stop := range w.stops {
 			if there = there || slices.Contains(c.steps, stop.step); slices.Contains(c.steps, stop.step) {
-				add(Failed, strings.Join(append([]string{stop.Reason}, stop.Changed...), "; "))
+				add(Failed, strings.Join(slices.Concat([]string{stop.Reason}, stop.Causes, stop.Changed), "; "))
 				result.Next, result.Help = cmp.Or(result.Next, stop.Next), cmp.Or(stop.Help, result.Help)
 			}
 		}
@@ -214,8 +232,12 @@ func (c *check) run(s *Set, ways []*Way, titles []string) *Result {
 			}
 		}
 		reached = reached || there
-		if !there && (w.Stop != nil || w.Unknown != "") {
-			behind = append(behind, titles[i]+" is not followed so far: "+cmp.Or(w.Unknown, w.stops[max(len(w.stops)-1, 0)].Reason))
+		if !there && (w.Stop != nil || w.Unknown != "") && furthest(w) < number {
+			why := w.Unknown
+			if why == "" {
+				why = w.stops[len(w.stops)-1].Reason
+			}
+			behind = append(behind, titles[i]+" is not followed so far: "+why)
 		}
 	}
 	if c.look != nil {
@@ -308,18 +330,19 @@ func itself(*Set, []*Way) []Finding {
 	return []Finding{{Unknown, "whether it is the service that answers so: the access log has the integrationStatus"}}
 }
 
-// commands show a resource, by type. %[1]s is the region, %[2]s the id.
+// commands show a resource, by type. %[1]s is the region, %[2]s the id, %[3]s the cluster.
 var commands = map[string]string{
 	DNSType:          "dig +short %[2]s",
 	certificateType:  "aws acm describe-certificate --region %[1]s --certificate-arn %[2]s",
 	apiType:          "aws apigatewayv2 get-routes --region %[1]s --api-id %[2]s",
 	linkType:         "aws apigatewayv2 get-vpc-link --region %[1]s --vpc-link-id %[2]s",
 	groupType:        "aws ec2 describe-security-group-rules --region %[1]s --filters Name=group-id,Values=%[2]s",
+	ruleType:         "aws elbv2 describe-rules --region %[1]s --rule-arns %[2]s",
 	NetworkAclType:   "aws ec2 describe-network-acls --region %[1]s --network-acl-ids %[2]s",
 	RouteTableType:   "aws ec2 describe-route-tables --region %[1]s --route-table-ids %[2]s",
 	listenerType:     "aws elbv2 describe-rules --region %[1]s --listener-arn %[2]s",
 	TargetHealthType: "aws elbv2 describe-target-health --region %[1]s --target-group-arn %[2]s",
-	ServiceType:      "aws ecs list-service-deployments --region %[1]s --service %[2]s",
+	ServiceType:      "aws ecs describe-services --region %[1]s --cluster %[3]s --services %[2]s",
 }
 
 // advise adds to a stop of a deployed stack the next command, and where to read on.
@@ -329,8 +352,11 @@ func (s *Set) advise(stop *Stop) {
 			stop.Help = link(c.heading)
 		}
 	}
-	if heading := rollout.Heading(stop.Reason); heading != "" && (stop.step.kind == "target" || stop.step.kind == "task") {
+	if heading := rollout.Heading(strings.Join(append(stop.Causes, stop.Reason), "\n")); heading != "" && (stop.Kind == "target" || stop.Kind == "task") {
 		stop.Help = link(heading)
+	}
+	if len(stop.used) > 0 && stop.used[0].Type == RouteTableType && stop.Kind != "route tables" {
+		stop.Help = link(headingWayOut)
 	}
 	for _, text := range stop.Changed {
 		if !strings.HasSuffix(text, foreign) {
@@ -340,7 +366,7 @@ func (s *Set) advise(stop *Stop) {
 	}
 	for _, r := range stop.used {
 		if command := commands[r.Type]; command != "" && stop.Next == "" {
-			stop.Next = fmt.Sprintf(command, s.Region, r.ID)
+			stop.Next = fmt.Sprintf(command, s.Region, r.ID, r.Outputs.Text("cluster"))
 		}
 	}
 }
@@ -351,5 +377,5 @@ var words = map[string]string{
 	stageType: "stage", routeType: "route", authorizerType: "authorizer", integrationType: "integration", linkType: "VPC link",
 	egressType: "egress rule", ingressType: "ingress rule", balancerType: "load balancer", listenerType: "listener", ruleType: "listener rule",
 	TargetGroupType: "target group", ServiceType: "service", nameType: "Cloud Map service", namespaceType: "namespace",
-	NetworkAclType: "network ACL", VpcEndpointType: "VPC endpoint", RouteTableType: "route table",
+	routeResourceType: "route", associationType: "route table association", NetworkAclType: "network ACL", VpcEndpointType: "VPC endpoint", RouteTableType: "route table",
 }

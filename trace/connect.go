@@ -11,6 +11,7 @@ type endpoint struct {
 	name    string // for messages
 	groups  []string
 	subnets []string
+	of      []Resource // that say where it is
 }
 
 // connect adds a connection to a way, or ends it where there is none. Both sides must be in one VPC, a group of the first
@@ -42,6 +43,7 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 		w.stop(by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).about(s.groups(to.groups)...)
 	default:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
+		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
 	}
 	if w.ends() {
 		return false

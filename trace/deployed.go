@@ -25,6 +25,14 @@ func NewRequest(text string) (*http.Request, error) {
 	return http.NewRequest(method, address, nil)
 }
 
+// Title is what messages call a request.
+func Title(r *http.Request) string {
+	if r.URL.Host == "" {
+		return r.Method + " " + r.URL.RequestURI()
+	}
+	return r.Method + " " + r.URL.String()
+}
+
 // Deployed follows a request to a stack on AWS, to the tasks. It says what is not as the last up left it, and at a stop
 // what the last up asked for.
 func (s *Set) Deployed(r *http.Request) *Way { return s.explain(s.toTasks(r), false) }
@@ -129,14 +137,16 @@ func (s *Set) arrive(w *Way) {
 	if ok {
 		w.took(service, "%d tasks wanted", service.Outputs.Number("desiredCount"))
 		t := targetOfService(service)
-		if !s.connect(w, "target", w.loadBalancer, t.endpoint(), t.Port, LoadBalancer, http.StatusGatewayTimeout) {
+		tasks := t.endpoint()
+		tasks.of = []Resource{service}
+		if !s.connect(w, "target", w.loadBalancer, tasks, t.Port, LoadBalancer, http.StatusGatewayTimeout) {
 			return
 		}
 	}
 	health, known := s.Find(TargetHealthType, w.TargetGroup)
 	w.at("target")
 	if !known {
-		w.hop("", nil, "unknown")
+		w.hop("", nil, "")
 		w.note(Unknown, "%s", cmp.Or(s.unread(TargetHealthType, w.TargetGroup), "no fact tells which targets are healthy"))
 		s.evidence(w, service)
 		return
@@ -160,23 +170,24 @@ func (s *Set) arrive(w *Way) {
 	// Of targets that are all unhealthy, each gets requests.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 	by, status := LoadBalancer, http.StatusServiceUnavailable
-	text := "the target group has no targets"
+	group, _ := s.Find(TargetGroupType, w.TargetGroup)
+	text := fmt.Sprintf("target group %s has no targets", group.Name)
 	switch {
 	case byState["unhealthy"] > 0:
-		text = fmt.Sprintf("none of the targets is healthy, so each gets requests: %s", strings.Join(reasons, "; "))
+		text = fmt.Sprintf("no target of target group %s is healthy, so each gets requests: %s", group.Name, strings.Join(reasons, "; "))
 		by, status = answerOf(targets)
 	case byState["initial"] > 0: // AWS does not say what callers get until the first check is passed
-		text, by, status = "no target is healthy yet: "+strings.Join(reasons, "; "), "", 0
+		text, by, status = "no target of target group "+group.Name+" is healthy yet: "+strings.Join(reasons, "; "), "", 0
 	case len(targets) > 0:
-		text = "no target is in use: " + strings.Join(reasons, "; ")
+		text = "no target of target group " + group.Name + " is in use: " + strings.Join(reasons, "; ")
 	case !ok:
 		w.at("service")
 		text += ", and no ECS service registers its tasks there"
 	}
 	here := w.step
-	cause := s.evidence(w, service)
+	found := s.evidence(w, service)
 	w.step = here
-	w.stop(by, status, "%s%s", text, cause).about(health, service)
+	w.stop(by, status, "%s", text).because(found, health, service)
 }
 
 // answerOf tells how the load balancer answers in the place of targets that are all unhealthy, where their reasons say the
@@ -206,10 +217,10 @@ func answerOf(targets []Values) (Responder, int) {
 func (s *Set) answering(w *Way, service Resource) {
 	running, known := s.running(service)
 	here := w.step
-	cause := s.evidence(w, service)
+	found := s.evidence(w, service)
 	if w.step = here; known && running == 0 {
 		w.at("task")
-		w.stop("", 0, "%s has no address, as no task of service %s runs%s", s.DNSName(service), service.Name, cause).about(service)
+		w.stop("", 0, "%s has no address, as no task of service %s runs", s.DNSName(service), service.Name).because(found, service)
 	}
 }
 
@@ -244,13 +255,18 @@ func (s *Set) deploymentOf(service Resource) (Resource, bool) {
 	return Resource{}, false
 }
 
-// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way. It returns what of
-// that may be why no task answers, as the end of a sentence.
-func (s *Set) evidence(w *Way, service Resource) (cause string) {
+// evidence is what may be why no task answers, and where to look.
+type evidence struct {
+	causes, changed []string
+	used            []Resource
+}
+
+// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way.
+func (s *Set) evidence(w *Way, service Resource) (e evidence) {
 	if service.ID == "" {
-		return ""
+		return e
 	}
-	add := func(format string, args ...any) { cause += "; " + fmt.Sprintf(format, args...) }
+	add := func(format string, args ...any) { e.causes = append(e.causes, fmt.Sprintf(format, args...)) }
 	states, stopped := map[string]int{}, map[string]int{}
 	for _, task := range s.tasksOf(service) {
 		// Those that a deployment or a lower count has taken away are no trouble.
@@ -270,28 +286,34 @@ func (s *Set) evidence(w *Way, service Resource) (cause string) {
 		w.hop(service.Name, nil, "%d STOPPED", stopped[why])
 		w.note(Warning, "%s", why)
 		add("tasks stopped: %s", why)
+		e.used = []Resource{service}
 	}
 	s.tellUnread(w, TaskType, false)
 	w.at("way out of the tasks")
-	if problem, used := s.wayOut(targetOfService(service).Subnets); problem != "" {
-		w.hop(names(used), used, "none to AWS, for images and logs")
+	problem, changed, tables := s.wayOut(targetOfService(service).Subnets)
+	if problem != "" {
+		w.hop(names(tables), tables, "none to AWS, for images and logs")
 		w.note(Warning, "%s", problem)
 		add("%s", problem)
-	} else if len(used) > 0 && w.survey {
-		w.hop(names(used), used, "a default route, or VPC endpoints")
+		e.changed, e.used = changed, tables
+	} else if len(tables) > 0 && w.survey {
+		w.hop(names(tables), tables, "a default route, or VPC endpoints")
+	}
+	for _, text := range changed {
+		w.note(Drift, "%s", text)
 	}
 	w.at("deployment")
 	if d, ok := s.deploymentOf(service); ok {
 		status, count := d.Outputs.Text("status"), fmt.Sprintf("%d of %d tasks running", d.Outputs.Number("running"), d.Outputs.Number("requested"))
 		if status == "SUCCESSFUL" {
 			w.hop(service.Name, nil, "%s, %s", status, count)
-			return cause
+			return e
 		}
 		w.hop(service.Name, nil, "%s, %s", status, count)
 		w.note(Warning, "%s", cmp.Or(d.Outputs.Text("statusReason"), "until it is done, old and new tasks answer"))
 		add("a deployment is %s: %s", status, count)
 	}
-	return cause
+	return e
 }
 
 // maxReasons is how many reasons of stopped tasks are shown.

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -76,20 +77,40 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 		}
 	}
 	for _, stop := range w.stops {
-		for _, hop := range asked.Hops {
+		for i, hop := range asked.Hops {
 			if hop.step != stop.step {
 				continue
 			}
-			stop.Asked = hop.Resource + ": " + hop.Detail
-			for _, r := range hop.used {
+			for _, r := range append(hop.used, hop.ends...) {
 				stop.Changed = append(stop.Changed, s.drift(r)...)
 			}
+			passed := slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.step == hop.step && h.Resource == hop.Resource })
+			if hop.Detail != "" && (len(stop.Changed) > 0 || !passed) {
+				stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
+			}
 			stop.used = append(stop.used, hop.used...)
+			if stop == w.Stop {
+				w.Beyond = s.beyond(asked.Hops[i+1:], stop)
+			}
 			break
 		}
 		s.advise(stop)
 	}
 	return w
+}
+
+// beyond returns what differs on the hops of the way that was asked for, behind a stop.
+func (s *Set) beyond(hops []Hop, stop *Stop) (all []string) {
+	for _, hop := range hops {
+		for _, r := range hop.used {
+			for _, text := range s.drift(r) {
+				if !slices.Contains(append(all, stop.Changed...), text) {
+					all = append(all, text)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // drift says how a resource differs from what the last up recorded.
@@ -161,11 +182,11 @@ func empty(v any) bool {
 
 // short is a value on a line.
 func short(v any) string {
-	if empty(v) {
+	switch text := v.(type) {
+	case nil:
 		return "not set"
-	}
-	if text, ok := v.(string); ok {
-		return text
+	case string:
+		return cmp.Or(text, "empty")
 	}
 	b, _ := json.Marshal(v)
 	return string(b)

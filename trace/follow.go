@@ -19,10 +19,12 @@ type Target struct {
 	Subnets []string
 }
 
-func (t Target) endpoint() endpoint { return endpoint{"service " + t.Service, t.Groups, t.Subnets} }
+func (t Target) endpoint() endpoint {
+	return endpoint{"service " + t.Service, t.Groups, t.Subnets, nil}
+}
 
 func loadBalancerEndpoint(r Resource) endpoint {
-	return endpoint{"load balancer " + r.Name, r.Outputs.Texts("securityGroups"), r.Outputs.Texts("subnets")}
+	return endpoint{"load balancer " + r.Name, r.Outputs.Texts("securityGroups"), r.Outputs.Texts("subnets"), []Resource{r}}
 }
 
 // Follow follows a request to a target group. Of the request, method, host, path and headers count.
@@ -45,6 +47,9 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	w.at("route")
 	route, found := s.route(api.ID, r.Method, r.URL.Path)
 	if !found && !preflight(r, w.CORS) {
+		if w.Unknown = s.unread(routeType, ""); w.Unknown != "" {
+			return false
+		}
 		w.stop(API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).about(api)
 		return false
 	}
@@ -125,7 +130,7 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 	w.loadBalancer, w.ListenerPort = loadBalancerEndpoint(balancer), listener.Outputs.Number("port")
 	w.ListenerProtocol = listener.Outputs.Text("protocol")
 	w.DropInvalidHeaders = balancer.Outputs.Is("dropInvalidHeaderFields")
-	from := endpoint{"VPC link " + link.Name, link.Outputs.Texts("securityGroupIds"), link.Outputs.Texts("subnetIds")}
+	from := endpoint{"VPC link " + link.Name, link.Outputs.Texts("securityGroupIds"), link.Outputs.Texts("subnetIds"), []Resource{link, listener}}
 	// A VPC link that cannot connect makes the API answer 503.
 	// AWS documents that the groups must let the link through, not the answer where they do not; callers report a 503.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
@@ -142,18 +147,20 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 
 	w.at("listener rule")
 	for _, rule := range s.rules(listener) {
+		if takes, others := judge(rule, path); takes && others && s.deployed() {
+			w.note(Unknown, "whether rule %s takes the request before: it looks at more than the path", rule.Name)
+		}
 		if matches(rule, path) {
 			w.took(rule, "priority %d, path %s", rule.Outputs.Number("priority"), strings.Join(patterns(rule), " or "))
-			return s.followActions(w, rule.Name, rule.Outputs.Objects("actions"))
+			return s.followActions(w, rule, rule.Outputs.Objects("actions"))
 		}
 	}
 	if w.Unknown = s.unread(ruleType, ""); w.Unknown != "" {
 		return false
 	}
 	before := len(w.stops)
-	ok = s.followActions(w, listener.Name, listener.Outputs.Objects("defaultActions"))
+	ok = s.followActions(w, listener, listener.Outputs.Objects("defaultActions"))
 	if len(w.stops) > before {
-		w.about(listener)
 		last := w.stops[before]
 		last.Reason = fmt.Sprintf("no listener rule has this path: the default action of listener %s answers %d", listener.Name, last.Status)
 	}
@@ -161,31 +168,38 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 }
 
 // followActions does what a listener or a rule of it says.
-func (s *Set) followActions(w *Way, name string, actions []Values) bool {
+func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 	for _, action := range actions {
 		switch action.Text("type") {
 		case "fixed-response":
 			fixed := action.Object("fixedResponse")
 			status, _ := strconv.Atoi(fixed.Text("statusCode"))
-			w.stop(FixedResponse, status, "%s answers %d itself", name, status)
+			w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status).about(r)
 			last := w.stops[len(w.stops)-1]
 			last.ContentType, last.Body = fixed.Text("contentType"), fixed.Text("messageBody")
 			return false
 		case "forward":
 			w.at("target group")
-			group, ok := s.Find(TargetGroupType, action.Text("targetGroupArn"))
+			arn, several := action.Text("targetGroupArn"), action.Object("forward").Objects("targetGroups")
+			if arn == "" && len(several) > 0 {
+				arn = several[0].Text("arn")
+			}
+			group, ok := s.Find(TargetGroupType, arn)
 			if !ok {
-				if w.Unknown = s.unread(TargetGroupType, action.Text("targetGroupArn")); w.Unknown == "" {
-					w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", name)
+				if w.Unknown = s.unread(TargetGroupType, arn); w.Unknown == "" {
+					w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", r.Name)
 				}
 				return false
 			}
 			w.took(group, "%s :%d", group.Outputs.Text("protocol"), group.Outputs.Number("port"))
+			if len(several) > 1 {
+				w.note(Unknown, "whether it is this one: %s forwards to %d target groups", r.Name, len(several))
+			}
 			w.TargetGroup = group.Outputs.Text("arn")
 			return true
 		}
 	}
-	w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", name)
+	w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", r.Name)
 	return false
 }
 

@@ -71,10 +71,6 @@ func (s *Set) Host() string {
 // resolves adds where the name leads to, if that is known. A caller whose name does not lead to the API gets no answer of it.
 func (s *Set) resolves(w *Way, domain Resource) bool {
 	name := domain.Outputs.Text("domainName")
-	fact, ok := s.Find(DNSType, name)
-	if !ok {
-		return true
-	}
 	w.at("DNS")
 	used := []Resource{}
 	for _, record := range s.Of(RecordType) {
@@ -82,9 +78,15 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 			used = append(used, record)
 		}
 	}
+	fact, ok := s.Find(DNSType, name)
 	target := domain.Outputs.Object("domainNameConfiguration").Text("targetDomainName")
 	addresses, want := fact.Outputs.Texts("addresses"), fact.Outputs.Texts("targetAddresses")
 	switch {
+	case !ok && s.deployed() && len(used) > 0:
+		w.hop(name, used, "a record leads to %s", target)
+		return true
+	case !ok:
+		return true
 	case fact.Outputs.Text("error") != "":
 		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).about(fact)
 	case len(want) == 0:

@@ -53,6 +53,7 @@ func (s *Set) pairs(from, to endpoint, do func(from, to string, fromBlock, toBlo
 func (s *Set) acls(w *Way, from, to endpoint, port int, by Responder, status int) {
 	w.at("network ACLs")
 	var used []Resource
+	var partly []string
 	before := len(w.stops)
 	s.pairs(from, to, func(a, b string, fromBlock, toBlock netip.Prefix) bool {
 		there := ports{port, port}
@@ -75,19 +76,21 @@ func (s *Set) acls(w *Way, from, to endpoint, port int, by Responder, status int
 			if rule == "" {
 				continue
 			}
-			some := "some of "
+			text := fmt.Sprintf("%s rule %s of subnet %s denies %%stcp %v %s %v",
+				crossing.direction, rule, s.nameOfSubnet(crossing.subnet), crossing.ports, crossing.preposition, crossing.peer)
 			if whole {
-				some = ""
+				w.stop(by, status, "network ACL %s: %s", acl.Name, fmt.Sprintf(text, "")).about(acl)
+				return false
 			}
-			w.stop(by, status, "network ACL %s of subnet %s: %s rule %s denies %stcp %v %s %v",
-				acl.Name, s.nameOfSubnet(crossing.subnet), crossing.direction, rule, some, crossing.ports, crossing.preposition, crossing.peer)
-			w.about(acl)
-			return false
+			partly = append(partly, fmt.Sprintf(text, "some of "))
 		}
 		return true
 	})
 	if len(used) > 0 && len(w.stops) == before {
 		w.hop(names(used), used, "allow tcp %d, and answers on tcp %v", port, ephemeral)
+		for _, text := range partly {
+			w.note(Warning, "%s", text)
+		}
 	}
 	s.tellUnread(w, NetworkAclType, len(used) > 0)
 }
@@ -96,7 +99,7 @@ func (s *Set) acls(w *Way, from, to endpoint, port int, by Responder, status int
 func (s *Set) tellUnread(w *Way, typ string, there bool) {
 	if text := s.unread(typ, ""); text != "" {
 		if !there {
-			w.hop("", nil, "unknown")
+			w.hop("", nil, "")
 		}
 		w.note(Unknown, "%s", text)
 	}
@@ -262,7 +265,8 @@ func (s *Set) routes(w *Way, from, to endpoint, by Responder, status int) {
 var needed = []string{"ecr.api", "ecr.dkr", "logs"}
 
 // wayOut says what keeps tasks in subnets from reaching AWS for images and logs, "" if nothing does or nobody knows.
-func (s *Set) wayOut(subnets []string) (problem string, used []Resource) {
+// changed is what is not as the last up left it.
+func (s *Set) wayOut(subnets []string) (problem string, changed []string, used []Resource) {
 	for _, subnet := range subnets {
 		table, ok := s.tableOf(subnet)
 		if !ok {
@@ -282,15 +286,15 @@ func (s *Set) wayOut(subnets []string) (problem string, used []Resource) {
 			}
 		}
 		if problem != "" {
-			for _, r := range s.gone(routeResourceType) {
-				if r.Expected.Text("routeTableId") == table.ID {
-					problem += fmt.Sprintf(": route %s, which the last up made, is gone", r.Name)
+			for _, r := range append(s.gone(routeResourceType), s.gone(associationType)...) {
+				if r.Expected.Text("routeTableId") == table.ID || r.Expected.Text("subnetId") == subnet {
+					changed = append(changed, s.drift(r)...)
 				}
 			}
-			return problem, []Resource{table}
+			return problem, changed, []Resource{table}
 		}
 	}
-	return "", used
+	return "", nil, used
 }
 
 // withoutEndpoint returns what has no endpoint in the VPC of a route table, and is needed.

@@ -15,9 +15,16 @@ func (w *Way) Text(title, arrived string) string {
 	fmt.Fprintf(&b, "%s\n\n", title)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, hop := range w.Hops {
-		fmt.Fprintf(table, "  %s\t%s\t%s\n", hop.Kind, hop.Resource, hop.Detail)
+		lines := []string{hop.Detail}
 		for _, note := range hop.Notes {
-			fmt.Fprintf(table, "  \t\t%s: %s\n", note.Kind, note.Text)
+			lines = append(lines, note.Kind+": "+note.Text)
+		}
+		if hop.Detail == "" && len(lines) > 1 {
+			lines = lines[1:]
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", hop.Kind, hop.Resource, lines[0])
+		for _, line := range lines[1:] {
+			fmt.Fprintf(table, "  \t\t%s\n", line)
 		}
 	}
 	table.Flush()
@@ -31,12 +38,17 @@ func (w *Way) Text(title, arrived string) string {
 		if stop.Status != 0 {
 			fmt.Fprintf(&b, "the caller gets %d %s\n", stop.Status, http.StatusText(stop.Status))
 		}
-		for _, text := range stop.Changed {
-			fmt.Fprintf(&b, "drift: %s\n", text)
-		}
-		for _, line := range []struct{ label, text string }{{"asked for", stop.Asked}, {"next", stop.Next}, {"see", stop.Help}} {
-			if line.text != "" {
-				fmt.Fprintf(&b, "%s: %s\n", line.label, line.text)
+		for _, section := range []struct {
+			label string
+			lines []string
+		}{
+			{"why", stop.Causes}, {"drift", stop.Changed}, {"drift behind it", w.Beyond},
+			{"asked for", []string{stop.Asked}}, {"next", []string{stop.Next}}, {"see", []string{stop.Help}},
+		} {
+			for _, line := range section.lines {
+				if line != "" {
+					fmt.Fprintf(&b, "%s: %s\n", section.label, line)
+				}
 			}
 		}
 	}
@@ -47,12 +59,13 @@ func (w *Way) Text(title, arrived string) string {
 func (w *Way) JSON(s *Set, title string) string {
 	return indented(struct {
 		head
-		Request string `json:"request"`
-		Arrives bool   `json:"arrives"`
-		Hops    []Hop  `json:"hops"`
-		Stop    *Stop  `json:"stop,omitempty"`
-		Unknown string `json:"unknown,omitempty"`
-	}{s.head(), title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Unknown})
+		Request string   `json:"request"`
+		Arrives bool     `json:"arrives"`
+		Hops    []Hop    `json:"hops"`
+		Stop    *Stop    `json:"stop,omitempty"`
+		Beyond  []string `json:"beyond,omitempty"`
+		Unknown string   `json:"unknown,omitempty"`
+	}{s.head(), title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Beyond, w.Unknown})
 }
 
 // head says what the facts are of.

@@ -175,13 +175,21 @@ func patterns(rule Resource) []string {
 // program has no other conditions than paths; a rule with another one takes nothing here.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
 func matches(rule Resource, path string) bool {
+	takes, others := judge(rule, path)
+	return takes && !others
+}
+
+// judge tells whether the paths of a rule take one, and whether the rule has other conditions too.
+func judge(rule Resource, path string) (takes, others bool) {
 	conditions := rule.Outputs.Objects("conditions")
 	for _, c := range conditions {
-		if !slices.ContainsFunc(c.Object("pathPattern").Texts("values"), func(p string) bool { return glob(p, path) }) {
-			return false
+		if values := c.Object("pathPattern").Texts("values"); len(values) == 0 {
+			others = true
+		} else if !slices.ContainsFunc(values, func(p string) bool { return glob(p, path) }) {
+			return false, others
 		}
 	}
-	return len(conditions) > 0
+	return len(conditions) > 0, others
 }
 
 // glob compares a path with a pattern of a listener rule: * is any number of characters, / too; ? is one; case counts.

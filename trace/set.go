@@ -23,8 +23,9 @@ const (
 	authorizerType  = "aws:apigatewayv2/authorizer:Authorizer"
 	stageType       = "aws:apigatewayv2/stage:Stage"
 	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	// routeResourceType is one route of a route table.
+	// Of a route table: one route, and a subnet that it is for.
 	routeResourceType = "aws:ec2/route:Route"
+	associationType   = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 	groupType         = "aws:ec2/securityGroup:SecurityGroup"
 	egressType        = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 	ingressType       = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"

@@ -106,7 +106,7 @@ func TestRulesAreTriedByPriority(t *testing.T) {
 }
 
 func TestConnect(t *testing.T) {
-	from, to := endpoint{"the caller", []string{"sg-a"}, []string{"subnet-1"}}, endpoint{"the callee", []string{"sg-b"}, []string{"subnet-2"}}
+	from, to := endpoint{"the caller", []string{"sg-a"}, []string{"subnet-1"}, nil}, endpoint{"the callee", []string{"sg-b"}, []string{"subnet-2"}, nil}
 	open := Values{"ipProtocol": "tcp", "fromPort": 80.0, "toPort": 80.0}
 	but := func(base Values, key string, value any) Values {
 		v := Values{}

@@ -12,6 +12,8 @@ type Way struct {
 	Stop *Stop // nil if the request arrives
 	// Unknown says why nobody can tell how the request goes on; "" if that is known.
 	Unknown string
+	// Beyond is what is not as the last up left it behind the stop, on the way that it asked for.
+	Beyond []string
 	// CORS are the headers that the API puts in place of those of the service; nil if it leaves them alone.
 	CORS http.Header
 	// Timeout is how long the API waits for an answer.
@@ -46,6 +48,7 @@ type Hop struct {
 	Notes    []Note `json:"notes,omitempty"`
 	step     step
 	used     []Resource
+	ends     []Resource // that a connection is between
 }
 
 // Note is what a person should know about a hop that lets the request pass.
@@ -63,12 +66,15 @@ const (
 
 // Stop says that a request gets no further.
 type Stop struct {
+	Kind   string    `json:"kind"`             // of the hop that there is not
 	Reason string    `json:"reason"`           // with the resource that decided
 	By     Responder `json:"by,omitempty"`     // who answers the caller; "" if nobody does, or nobody knows
 	Status int       `json:"status,omitempty"` // of that answer, in HTTP
 	// ContentType and Body are those of a fixed response.
 	ContentType string `json:"-"`
 	Body        string `json:"-"`
+	// Causes are what is known of why, in a deployed stack.
+	Causes []string `json:"causes,omitempty"`
 	// Changed is what on this hop is not as the last up left it, and Asked is the hop that the last up asked for. Next is
 	// a command, and Help a link into the documentation. All of them are empty in a local run.
 	Changed []string `json:"changed,omitempty"`
@@ -108,7 +114,7 @@ func (w *Way) note(kind, format string, args ...any) {
 }
 
 func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
-	stop := &Stop{Reason: fmt.Sprintf(format, args...), By: by, Status: status, step: w.step}
+	stop := &Stop{Kind: w.step.kind, Reason: fmt.Sprintf(format, args...), By: by, Status: status, step: w.step}
 	w.stops = append(w.stops, stop)
 	if w.Stop == nil {
 		w.Stop = stop
@@ -118,6 +124,12 @@ func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
 
 // about says of the last stop which resource to look at.
 func (w *Way) about(resources ...Resource) { w.stops[len(w.stops)-1].used = resources }
+
+// because says of the last stop what is known of why.
+func (w *Way) because(e evidence, resources ...Resource) {
+	stop := w.stops[len(w.stops)-1]
+	stop.Causes, stop.Changed, stop.used = e.causes, e.changed, append(e.used, resources...)
+}
 
 // ends tells whether there is nothing more to look at.
 func (w *Way) ends() bool { return w.Stop != nil && !w.survey }
