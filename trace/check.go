@@ -62,7 +62,7 @@ var checks = []check{
 	{"the API answers to the name", on("domain name", "API mapping", "HTTP API"), "403 404", "The name does not lead to the API", nil},
 	{"the stage lets requests through", nil, "429", "Too many requests", throttling},
 	{"a route takes the request", on("route"), "404", "Nothing takes the path", nil},
-	{"the route lets the caller in", on("authorizer"), "401 403", "The caller is not let in", openToAll},
+	{"the route lets the caller in", on("authorizer"), "401 403", "The caller is not let in", nil},
 	{"the integration is there", on("integration"), "500 503", "API and load balancer do not fit", nil},
 	{"the VPC link is available", on("VPC link"), "503", "The VPC link is not available", nil},
 	{"security groups let the VPC link reach the load balancer", on("security groups/link"), "503 timeout", headingNetwork, nil},
@@ -292,18 +292,6 @@ func throttling(s *Set, _ []*Way) (all []Finding) {
 	return all
 }
 
-// openToAll tells of routes that ask nobody who they are.
-func openToAll(_ *Set, ways []*Way) (all []Finding) {
-	for _, w := range ways {
-		for _, hop := range w.Hops {
-			if hop.Kind == "route" && hop.used[0].Outputs.Text("authorizationType") == "NONE" {
-				all = append(all, Finding{Passed, "route " + hop.Resource + " lets everybody in"})
-			}
-		}
-	}
-	return all
-}
-
 // idle compares how long the load balancer keeps a connection without requests with how long the services do.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 func idle(s *Set, _ []*Way) (all []Finding) {
@@ -347,6 +335,9 @@ var commands = map[string]string{
 
 // advise adds to a stop of a deployed stack the next command, and where to read on.
 func (s *Set) advise(stop *Stop) {
+	if !s.deployed() {
+		return
+	}
 	for _, c := range checks {
 		if slices.Contains(c.steps, stop.step) {
 			stop.Help = link(c.heading)

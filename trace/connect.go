@@ -27,32 +27,22 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	ingress, in := s.findRule(ingressType, to, from, port)
 	switch a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); {
 	case !slices.Equal(a, b) || len(a) != 1:
-		if w.Unknown = s.unread(subnetType, ""); w.Unknown == "" {
-			w.stop(by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
-		}
+		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
 		return false
 	case !out:
-		if w.Unknown = s.unread(egressType, ""); w.Unknown != "" {
-			return false
-		}
-		w.stop(by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).about(s.groups(from.groups)...)
+		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).about(s.groups(from.groups)...)
 	case !in:
-		if w.Unknown = s.unread(ingressType, ""); w.Unknown != "" {
-			return false
-		}
-		w.stop(by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).about(s.groups(to.groups)...)
+		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).about(s.groups(to.groups)...)
 	default:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
 		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
 	}
-	if w.ends() {
-		return false
+	for _, look := range []func(*Way, []crossing, Responder, int){s.acls, s.routes} {
+		if w.ends() {
+			return false
+		}
+		look(w, s.crossings(from, to, port), by, status)
 	}
-	s.acls(w, from, to, port, by, status)
-	if w.ends() {
-		return false
-	}
-	s.routes(w, from, to, by, status)
 	return !w.ends()
 }
 

@@ -48,53 +48,43 @@ func (s *Set) toTasks(r *http.Request) func(*Set, *Way) {
 	}
 }
 
-// DeployedCall follows a call between two services of a stack on AWS, by the names in their Cloud Map names. The error says
-// that there is no such service.
-func (s *Set) DeployedCall(from, to string) (*Way, error) {
-	if _, _, err := s.callers(from, to); err != nil {
+// Call follows a call between two services, by the first label of their Cloud Map names, and on AWS to the tasks that
+// answer. The error says that there is no such service.
+func (s *Set) Call(from, to string) (*Way, error) {
+	asked := s.asked()
+	caller, _, err := asked.named(from)
+	called, name, err2 := asked.named(to)
+	if err = cmp.Or(err, err2); err != nil {
 		return nil, err
 	}
-	return s.explain(func(s *Set, w *Way) {
-		if caller, called, err := s.callers(from, to); err == nil {
-			if s.call(w, caller, called) && s.deployed() {
-				s.answering(w, called)
-			}
-		}
-	}, false), nil
+	return s.explain(func(s *Set, w *Way) { s.call(w, caller, called, name) }, false), nil
 }
 
-// Call follows a call between two services, as far as the network goes. The error says that there is no such service.
-func (s *Set) Call(from, to string) (*Way, error) {
-	w := &Way{}
-	caller, called, err := s.callers(from, to)
-	if err == nil {
-		s.call(w, caller, called)
-	}
-	return w, err
-}
-
-// callers finds two services by the names that they have in Cloud Map.
-func (s *Set) callers(from, to string) (caller, called Resource, err error) {
-	find := func(name string) (Resource, error) {
-		var names []string
-		for _, service := range s.Of(ServiceType) {
-			host, _, _ := strings.Cut(s.DNSName(service), ".")
-			if names = append(names, host); host == name {
-				return service, nil
-			}
+// named finds a service by the first label of its Cloud Map name, and returns that name too.
+func (s *Set) named(label string) (service Resource, name string, err error) {
+	var labels []string
+	for _, service := range s.Of(ServiceType) {
+		name := s.DNSName(service)
+		first, _, _ := strings.Cut(name, ".")
+		if labels = append(labels, first); first == label {
+			return service, name, nil
 		}
-		return Resource{}, fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
 	}
-	if caller, err = find(from); err == nil {
-		called, err = find(to)
-	}
-	return caller, called, err
+	return Resource{}, "", fmt.Errorf("service %q: there is %s", label, strings.Join(labels, ", "))
 }
 
 // call follows a call from a task to another service by its Cloud Map name.
-func (s *Set) call(w *Way, caller, called Resource) bool {
-	from, to, name := targetOfService(caller), targetOfService(called), s.DNSName(called)
+func (s *Set) call(w *Way, caller, called Resource, name string) {
 	w.at("task")
+	for _, service := range []*Resource{&caller, &called} {
+		now, ok := s.Find(ServiceType, service.ID)
+		if !ok {
+			w.lacks(service.ID, "", 0, "there is no service %s", service.Name)
+			return
+		}
+		*service = now
+	}
+	from, to := targetOfService(caller), targetOfService(called)
 	w.took(caller, "calls %s on port %d", name, to.Port)
 	w.at("Cloud Map")
 	for _, entry := range s.Of(nameType) {
@@ -103,11 +93,13 @@ func (s *Set) call(w *Way, caller, called Resource) bool {
 		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html
 		if entryName == name && slices.Contains(s.vpcs(from.Subnets), namespace.Outputs.Text("vpc")) {
 			w.hop(entry.Name, []Resource{entry, namespace}, "%s in namespace %s", name, namespace.Name)
-			return s.connect(w, "call", from.endpoint(), to.endpoint(), to.Port, "", 0)
+			if s.connect(w, "call", from.endpoint(), to.endpoint(), to.Port, "", 0) && s.deployed() {
+				s.answering(w, called, name)
+			}
+			return
 		}
 	}
-	w.stop("", 0, "%s has no entry that resolves for service %s", name, from.Service)
-	return false
+	w.lacks("", "", 0, "%s has no entry that resolves for service %s", name, from.Service)
 }
 
 // targetOfService is a task of an ECS service as others see it.
@@ -214,13 +206,13 @@ func answerOf(targets []Values) (Responder, int) {
 
 // answering goes on from the network to the tasks of a service that is called by its name. The name has the addresses of
 // those that run.
-func (s *Set) answering(w *Way, service Resource) {
+func (s *Set) answering(w *Way, service Resource, name string) {
 	running, known := s.running(service)
 	here := w.step
 	found := s.evidence(w, service)
 	if w.step = here; known && running == 0 {
 		w.at("task")
-		w.stop("", 0, "%s has no address, as no task of service %s runs", s.DNSName(service), service.Name).because(found, service)
+		w.stop("", 0, "%s has no address, as no task of service %s runs", name, service.Name).because(found, service)
 	}
 }
 

@@ -2,12 +2,11 @@ package trace
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // counted are the outputs by type that decide on the way of a request. Others, such as tags, are no drift here. The count
@@ -66,9 +65,10 @@ func (s *Set) gone(typ string) (all []Resource) {
 
 // explain follows a way, and beside it the one that the last up asked for. The first is marked with what differs.
 func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
-	w, asked := &Way{survey: survey}, &Way{survey: survey}
+	before := s.asked()
+	w, asked := &Way{set: s, survey: survey}, &Way{set: before, survey: survey}
 	follow(s, w)
-	follow(s.asked(), asked)
+	follow(before, asked)
 	for i, hop := range w.Hops {
 		for _, r := range hop.used {
 			for _, text := range s.drift(r) {
@@ -77,40 +77,30 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 		}
 	}
 	for _, stop := range w.stops {
-		for i, hop := range asked.Hops {
-			if hop.step != stop.step {
-				continue
-			}
-			for _, r := range append(hop.used, hop.ends...) {
-				stop.Changed = append(stop.Changed, s.drift(r)...)
-			}
-			passed := slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.step == hop.step && h.Resource == hop.Resource })
-			if hop.Detail != "" && (len(stop.Changed) > 0 || !passed) {
-				stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
-			}
-			stop.used = append(stop.used, hop.used...)
-			if stop == w.Stop {
-				w.Beyond = s.beyond(asked.Hops[i+1:], stop)
-			}
-			break
+		i := slices.IndexFunc(asked.Hops, func(h Hop) bool { return h.step == stop.step })
+		if !s.deployed() || i < 0 {
+			s.advise(stop)
+			continue
+		}
+		hop := asked.Hops[i]
+		stop.used = append(stop.used, hop.used...)
+		for _, r := range append(hop.used, hop.ends...) {
+			stop.Changed = append(stop.Changed, s.drift(r)...)
+		}
+		passed := slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.step == hop.step && h.Resource == hop.Resource })
+		if hop.Detail != "" && (len(stop.Changed) > 0 || !passed) {
+			stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
 		}
 		s.advise(stop)
-	}
-	return w
-}
-
-// beyond returns what differs on the hops of the way that was asked for, behind a stop.
-func (s *Set) beyond(hops []Hop, stop *Stop) (all []string) {
-	for _, hop := range hops {
-		for _, r := range hop.used {
-			for _, text := range s.drift(r) {
-				if !slices.Contains(append(all, stop.Changed...), text) {
-					all = append(all, text)
-				}
+		for _, behind := range asked.Hops[i+1:] {
+			for _, r := range behind.used {
+				stop.Changed = append(stop.Changed, s.drift(r)...)
 			}
 		}
+		slices.Sort(stop.Changed)
+		stop.Changed = slices.Compact(stop.Changed)
 	}
-	return all
+	return w
 }
 
 // drift says how a resource differs from what the last up recorded.
@@ -132,9 +122,16 @@ func (s *Set) drift(r Resource) (all []string) {
 	case is.Expected == nil:
 		return nil
 	}
+	a, b := map[string]string{}, map[string]string{}
 	for _, field := range counted[r.Type] {
-		for _, text := range differences(field, is.Outputs[field], is.Expected[field]) {
-			all = append(all, name+": "+text)
+		leaves(field, is.Outputs[field], a)
+		leaves(field, is.Expected[field], b)
+	}
+	keys := maps.Clone(a)
+	maps.Copy(keys, b)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if a[k] != b[k] {
+			all = append(all, fmt.Sprintf("%s: %s is %s, the last up left %s", name, k, cmp.Or(a[k], "not set"), cmp.Or(b[k], "not set")))
 		}
 	}
 	return all
@@ -143,51 +140,29 @@ func (s *Set) drift(r Resource) (all []string) {
 // foreign ends what is said of a resource that the program did not make.
 const foreign = " is not of the program"
 
-// differences compares two values, and names what differs by path. Nothing is the same as an empty value, and lists of
-// texts have no order.
-func differences(path string, is, was any) (all []string) {
-	if a, ok := is.(map[string]any); ok {
-		b, _ := was.(map[string]any)
-		keys := maps.Clone(a)
-		maps.Copy(keys, b)
-		for _, k := range slices.Sorted(maps.Keys(keys)) {
-			all = append(all, differences(path+"."+k, a[k], b[k])...)
+// leaves writes down what is in a value, by path. Nothing is the same as an empty value, and lists of texts have no order.
+func leaves(path string, v any, into map[string]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, element := range v {
+			leaves(path+"."+k, element, into)
 		}
-		return all
-	}
-	a, isList := is.([]any)
-	b, wasList := was.([]any)
-	texts := func(v []any) (all []string) { return slices.Sorted(slices.Values(list[string](Values{"": v}, ""))) }
-	switch {
-	case isList && wasList && len(a) == len(b) && len(texts(a)) == 0:
-		for i := range a {
-			all = append(all, differences(path+"["+strconv.Itoa(i)+"]", a[i], b[i])...)
+	case []any:
+		if texts := list[string](Values{"": v}, ""); len(texts) == len(v) {
+			slices.Sort(texts)
+			into[path] = strings.Join(texts, ", ")
+			return
 		}
-		return all
-	case isList && wasList && len(texts(a)) == len(a) && slices.Equal(texts(a), texts(b)):
-		return nil
-	case reflect.DeepEqual(is, was) || empty(is) && empty(was):
-		return nil
+		for i, element := range v {
+			leaves(fmt.Sprintf("%s[%d]", path, i), element, into)
+		}
+	case float64:
+		into[path] = strconv.FormatFloat(v, 'f', -1, 64)
+	case nil, bool:
+		if v == true {
+			into[path] = "true"
+		}
+	default:
+		into[path] = fmt.Sprint(v)
 	}
-	return []string{fmt.Sprintf("%s is %s, the last up left %s", path, short(is), short(was))}
-}
-
-func empty(v any) bool {
-	if v == nil {
-		return true
-	}
-	value := reflect.ValueOf(v)
-	return value.IsZero() || (value.Kind() == reflect.Slice || value.Kind() == reflect.Map) && value.Len() == 0
-}
-
-// short is a value on a line.
-func short(v any) string {
-	switch text := v.(type) {
-	case nil:
-		return "not set"
-	case string:
-		return cmp.Or(text, "empty")
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
 }

@@ -29,7 +29,7 @@ func loadBalancerEndpoint(r Resource) endpoint {
 
 // Follow follows a request to a target group. Of the request, method, host, path and headers count.
 func (s *Set) Follow(r *http.Request) *Way {
-	w := &Way{}
+	w := &Way{set: s}
 	s.follow(w, r)
 	return w
 }
@@ -47,10 +47,7 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	w.at("route")
 	route, found := s.route(api.ID, r.Method, r.URL.Path)
 	if !found && !preflight(r, w.CORS) {
-		if w.Unknown = s.unread(routeType, ""); w.Unknown != "" {
-			return false
-		}
-		w.stop(API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).about(api)
+		w.lacks("", API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).about(api)
 		return false
 	}
 	if found {
@@ -83,13 +80,11 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	return ok && s.followFromLink(w, integration, link, listener, r.URL.Path)
 }
 
-// need returns a resource without which the way ends: at the API, or unknown if the resource could not be read.
+// need returns a resource without which the way ends at the API.
 func (s *Set) need(w *Way, typ, reference string, status int, format string, args ...any) (Resource, bool) {
 	r, ok := s.Find(typ, reference)
 	if !ok {
-		if w.Unknown = s.unread(typ, reference); w.Unknown == "" {
-			w.stop(API, status, format, args...)
-		}
+		w.lacks(reference, API, status, format, args...)
 	}
 	return r, ok
 }
@@ -104,14 +99,16 @@ func linkWorks(w *Way, link Resource) bool {
 		detail += ", " + status
 	}
 	w.took(link, "%s", detail)
-	means := map[string]string{
-		"": "", "AVAILABLE": "",
+	means, bad := map[string]string{
 		"PENDING":  "AWS makes its network interfaces, which takes minutes",
 		"INACTIVE": "without requests for 60 days, AWS has taken its network interfaces down. A request brings them back within minutes",
 		"FAILED":   "AWS could not make it",
 		"DELETING": "AWS deletes it",
 	}[status]
-	if status == "" || status == "AVAILABLE" {
+	if !bad {
+		if text := w.set.unread(linkType, link.ID); text != "" {
+			w.note(Unknown, "%s", text)
+		}
 		return true
 	}
 	if message := link.Outputs.Text("vpcLinkStatusMessage"); message != "" {
@@ -186,9 +183,7 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 			}
 			group, ok := s.Find(TargetGroupType, arn)
 			if !ok {
-				if w.Unknown = s.unread(TargetGroupType, arn); w.Unknown == "" {
-					w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", r.Name)
-				}
+				w.lacks(arn, LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", r.Name)
 				return false
 			}
 			w.took(group, "%s :%d", group.Outputs.Text("protocol"), group.Outputs.Number("port"))
@@ -235,7 +230,7 @@ func (s *Set) Connect(w *Way, t Target) *Way {
 func (s *Set) Check(targetGroup string, t Target) error {
 	err := errors.New("no listener forwards to the target group")
 	for _, balancer := range s.balancersOf(targetGroup) {
-		w := &Way{}
+		w := &Way{set: s}
 		if s.connect(w, "target", loadBalancerEndpoint(balancer), t.endpoint(), t.Port, LoadBalancer, 0) {
 			return nil
 		}

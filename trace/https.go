@@ -33,9 +33,7 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 			}
 		}
 		// Source: https://repost.aws/knowledge-center/api-gateway-troubleshoot-403-forbidden
-		if w.Unknown = s.unread(mappingType, ""); w.Unknown == "" {
-			w.stop(API, http.StatusForbidden, "domain name %s is mapped to no API", domain.Outputs.Text("domainName"))
-		}
+		w.lacks("", API, http.StatusForbidden, "domain name %s is mapped to no API", domain.Outputs.Text("domainName"))
 		return Resource{}, false
 	}
 	api, ok := s.api(w)
@@ -47,7 +45,7 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 	case (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host):
 		w.at("domain name")
 		// API Gateway selects by the host, and answers so to one that is nobody's. Source: as above.
-		w.stop(API, http.StatusForbidden, "no API answers to %s", host)
+		w.lacks("", API, http.StatusForbidden, "no API answers to %s", host)
 	case api.Outputs.Is("disableExecuteApiEndpoint"):
 		// Source: https://repost.aws/knowledge-center/api-gateway-disable-endpoint
 		w.stop(API, http.StatusNotFound, "the execute-api endpoint of %s is disabled", api.Name)
@@ -171,10 +169,7 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 		}
 		all = append(all, names...)
 	}
-	if w.Unknown = s.unread(certificateType, listener.Outputs.Text("certificateArn")); w.Unknown != "" {
-		return false
-	}
-	w.stop(API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
+	w.lacks("", API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
 	return false
 }
 

@@ -22,75 +22,75 @@ func (p ports) String() string {
 	return fmt.Sprintf("%d-%d", p.from, p.to)
 }
 
-// blocks returns the IPv4 ranges of subnets, by id. What is not known of is left out.
-func (s *Set) blocks(subnets []string) map[string]netip.Prefix {
-	all := map[string]netip.Prefix{}
-	for _, id := range subnets {
+// crossing is traffic out of a subnet or into one.
+type crossing struct {
+	subnet, direction string
+	peer              netip.Prefix // other end
+	ports             ports
+}
+
+func (c crossing) String() string {
+	return fmt.Sprintf("tcp %v %s %v", c.ports, map[string]string{"egress": "to", "ingress": "from"}[c.direction], c.peer)
+}
+
+// crossings are those of a connection and its answers, between each two subnets whose ranges are known. Neither network ACLs
+// nor route tables count within a subnet.
+// Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
+func (s *Set) crossings(from, to endpoint, port int) (all []crossing) {
+	block := func(id string) netip.Prefix {
 		subnet, _ := s.Find(subnetType, id)
-		if block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock")); err == nil {
-			all[id] = block.Masked()
+		block, _ := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
+		return block.Masked()
+	}
+	there := ports{port, port}
+	for _, a := range from.subnets {
+		for _, b := range to.subnets {
+			if aBlock, bBlock := block(a), block(b); a != b && aBlock.IsValid() && bBlock.IsValid() {
+				all = append(all, crossing{a, "egress", bBlock, there}, crossing{b, "ingress", aBlock, there},
+					crossing{b, "egress", aBlock, ephemeral}, crossing{a, "ingress", bBlock, ephemeral})
+			}
 		}
 	}
 	return all
 }
 
-// pairs calls a function with each subnet of one side and each of the other, until it returns false. Neither network ACLs
-// nor route tables count within a subnet.
-// Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
-func (s *Set) pairs(from, to endpoint, do func(from, to string, fromBlock, toBlock netip.Prefix) bool) {
-	fromBlocks, toBlocks := s.blocks(from.subnets), s.blocks(to.subnets)
-	for _, a := range from.subnets {
-		for _, b := range to.subnets {
-			if a != b && fromBlocks[a].IsValid() && toBlocks[b].IsValid() && !do(a, b, fromBlocks[a], toBlocks[b]) {
-				return
-			}
-		}
+// with adds a resource to a list once.
+func with(all []Resource, r Resource) []Resource {
+	if slices.ContainsFunc(all, func(other Resource) bool { return other.ID == r.ID }) {
+		return all
 	}
+	return append(all, r)
 }
 
-// acls adds the network ACLs of both sides, if they are known. They are stateless: answers need rules too.
+// acls adds the network ACLs of both sides, if they are known. They are stateless: answers need rules too. The subnet of
+// each is the first that has it.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
-func (s *Set) acls(w *Way, from, to endpoint, port int, by Responder, status int) {
+func (s *Set) acls(w *Way, all []crossing, by Responder, status int) {
 	w.at("network ACLs")
 	var used []Resource
 	var partly []string
-	before := len(w.stops)
-	s.pairs(from, to, func(a, b string, fromBlock, toBlock netip.Prefix) bool {
-		there := ports{port, port}
-		for _, crossing := range []struct {
-			subnet, direction, preposition string
-			peer                           netip.Prefix
-			ports
-		}{
-			{a, "egress", "to", toBlock, there}, {b, "ingress", "from", fromBlock, there},
-			{b, "egress", "to", fromBlock, ephemeral}, {a, "ingress", "from", toBlock, ephemeral},
-		} {
-			acl, ok := s.aclOf(crossing.subnet)
-			if !ok {
-				continue
-			}
-			if !slices.ContainsFunc(used, func(r Resource) bool { return r.ID == acl.ID }) {
-				used = append(used, acl)
-			}
-			rule, whole := deniedBy(acl.Outputs.Objects(crossing.direction), crossing.peer, crossing.ports)
-			if rule == "" {
-				continue
-			}
-			text := fmt.Sprintf("%s rule %s of subnet %s denies %%stcp %v %s %v",
-				crossing.direction, rule, s.nameOfSubnet(crossing.subnet), crossing.ports, crossing.preposition, crossing.peer)
-			if whole {
-				w.stop(by, status, "network ACL %s: %s", acl.Name, fmt.Sprintf(text, "")).about(acl)
-				return false
-			}
-			partly = append(partly, fmt.Sprintf(text, "some of "))
+	for _, c := range all {
+		i := slices.IndexFunc(s.Of(NetworkAclType), func(r Resource) bool { return slices.Contains(r.Outputs.Texts("subnetIds"), c.subnet) })
+		if i < 0 {
+			continue
 		}
-		return true
-	})
-	if len(used) > 0 && len(w.stops) == before {
-		w.hop(names(used), used, "allow tcp %d, and answers on tcp %v", port, ephemeral)
-		for _, text := range partly {
-			w.note(Warning, "%s", text)
+		acl := s.Of(NetworkAclType)[i]
+		used = with(used, acl)
+		rule, whole := deniedBy(acl.Outputs.Objects(c.direction), c.peer, c.ports)
+		text := fmt.Sprintf("%s rule %s of subnet %s denies", c.direction, rule, s.nameOfSubnet(c.subnet))
+		if whole {
+			w.stop(by, status, "network ACL %s: %s %v", acl.Name, text, c).about(acl)
+			return
 		}
+		if rule != "" {
+			partly = append(partly, fmt.Sprintf("%s some of %v", text, c))
+		}
+	}
+	if len(used) > 0 {
+		w.hop(names(used), used, "allow tcp %v, and answers on tcp %v", all[0].ports, ephemeral)
+	}
+	for _, text := range partly {
+		w.note(Warning, "%s", text)
 	}
 	s.tellUnread(w, NetworkAclType, len(used) > 0)
 }
@@ -103,15 +103,6 @@ func (s *Set) tellUnread(w *Way, typ string, there bool) {
 		}
 		w.note(Unknown, "%s", text)
 	}
-}
-
-func (s *Set) aclOf(subnet string) (Resource, bool) {
-	for _, acl := range s.Of(NetworkAclType) {
-		if slices.Contains(acl.Outputs.Texts("subnetIds"), subnet) {
-			return acl, true
-		}
-	}
-	return Resource{}, false
 }
 
 // deniedBy returns the rule of a network ACL that denies TCP between any address of a range and any of the ports, "" if
@@ -219,43 +210,33 @@ func targetOf(route Values) string {
 // to a whole subnet goes before it, and so may one that has taken its place. What such a route leads to decides then.
 // Sources: https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
 // https://docs.aws.amazon.com/vpc/latest/userguide/replace-local-route-target.html
-func (s *Set) routes(w *Way, from, to endpoint, by Responder, status int) {
+func (s *Set) routes(w *Way, all []crossing, by Responder, status int) {
 	w.at("route tables")
 	var used []Resource
 	var around []string
-	before := len(w.stops)
-	s.pairs(from, to, func(a, b string, fromBlock, toBlock netip.Prefix) bool {
-		for _, crossing := range []struct {
-			subnet string
-			peer   netip.Prefix
-		}{{a, toBlock}, {b, fromBlock}} {
-			table, ok := s.tableOf(crossing.subnet)
-			route, found := routeTo(table, crossing.peer)
-			if !ok || !found {
-				continue
-			}
-			if !slices.ContainsFunc(used, func(r Resource) bool { return r.ID == table.ID }) {
-				used = append(used, table)
-			}
-			switch target := targetOf(route); {
-			case route.Text("state") == "blackhole":
-				w.stop(by, status, "route table %s of subnet %s sends %s to %s, which is not there", table.Name, s.nameOfSubnet(crossing.subnet), route.Text("cidrBlock"), target)
-				w.about(table)
-				return false
-			case target != "local":
-				around = append(around, fmt.Sprintf("whether %s lets it through: %s sends %s there", target, table.Name, route.Text("cidrBlock")))
-			}
+	for _, c := range all {
+		table, ok := s.tableOf(c.subnet)
+		route, found := routeTo(table, c.peer)
+		if c.direction != "egress" || !ok || !found {
+			continue
 		}
-		return true
-	})
-	if len(used) > 0 && len(w.stops) == before {
-		if w.hop(names(used), used, "by the local route"); len(around) > 0 {
-			w.Hops[len(w.Hops)-1].Detail = "not by the local route"
+		used = with(used, table)
+		switch target := targetOf(route); {
+		case route.Text("state") == "blackhole":
+			w.stop(by, status, "route table %s of subnet %s sends %s to %s, which is not there", table.Name, s.nameOfSubnet(c.subnet), route.Text("cidrBlock"), target).about(table)
+			return
+		case target != "local":
+			around = append(around, fmt.Sprintf("whether %s lets it through: %s sends %s there", target, table.Name, route.Text("cidrBlock")))
 		}
-		slices.Sort(around)
-		for _, text := range slices.Compact(around) {
-			w.note(Unknown, "%s", text)
-		}
+	}
+	if len(used) > 0 && len(around) == 0 {
+		w.hop(names(used), used, "by the local route")
+	} else if len(used) > 0 {
+		w.hop(names(used), used, "not by the local route")
+	}
+	slices.Sort(around)
+	for _, text := range slices.Compact(around) {
+		w.note(Unknown, "%s", text)
 	}
 	s.tellUnread(w, RouteTableType, len(used) > 0)
 }

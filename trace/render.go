@@ -42,7 +42,7 @@ func (w *Way) Text(title, arrived string) string {
 			label string
 			lines []string
 		}{
-			{"why", stop.Causes}, {"drift", stop.Changed}, {"drift behind it", w.Beyond},
+			{"why", stop.Causes}, {"drift", stop.Changed},
 			{"asked for", []string{stop.Asked}}, {"next", []string{stop.Next}}, {"see", []string{stop.Help}},
 		} {
 			for _, line := range section.lines {
@@ -59,13 +59,12 @@ func (w *Way) Text(title, arrived string) string {
 func (w *Way) JSON(s *Set, title string) string {
 	return indented(struct {
 		head
-		Request string   `json:"request"`
-		Arrives bool     `json:"arrives"`
-		Hops    []Hop    `json:"hops"`
-		Stop    *Stop    `json:"stop,omitempty"`
-		Beyond  []string `json:"beyond,omitempty"`
-		Unknown string   `json:"unknown,omitempty"`
-	}{s.head(), title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Beyond, w.Unknown})
+		Request string `json:"request"`
+		Arrives bool   `json:"arrives"`
+		Hops    []Hop  `json:"hops"`
+		Stop    *Stop  `json:"stop,omitempty"`
+		Unknown string `json:"unknown,omitempty"`
+	}{s.head(), title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Unknown})
 }
 
 // head says what the facts are of.

@@ -19,9 +19,7 @@ func (s *Set) api(w *Way) (Resource, bool) {
 			}
 		}
 	}
-	if w.Unknown = cmp.Or(s.unread(stageType, ""), s.unread(apiType, "")); w.Unknown == "" {
-		w.stop(API, http.StatusNotFound, "there is no HTTP API with a stage $default")
-	}
+	w.lacks("", API, http.StatusNotFound, "there is no HTTP API with a stage $default")
 	return Resource{}, false
 }
 

@@ -139,7 +139,7 @@ func TestConnect(t *testing.T) {
 		s.Put(Resource{Type: subnetType, ID: "subnet-2", Outputs: Values{"vpcId": test.vpc, "cidrBlock": "10.0.2.0/24"}})
 		s.Put(Resource{Type: egressType, ID: "out", Outputs: but(test.egress, "securityGroupId", "sg-a")})
 		s.Put(Resource{Type: ingressType, ID: "in", Outputs: but(test.ingress, "securityGroupId", "sg-b")})
-		w := &Way{}
+		w := &Way{set: s}
 		if arrives := s.connect(w, "link", from, to, 80, API, 503); arrives != test.want || arrives != (w.Stop == nil) {
 			t.Errorf("%s: stopped by %+v, want to arrive: %v", name, w.Stop, test.want)
 		}
@@ -207,7 +207,7 @@ func TestHandshake(t *testing.T) {
 		s.Put(Resource{Type: certificateType, ID: "listed", Outputs: Values{"domainName": "old.example.com"}})
 		s.Put(Resource{Type: listedType, ID: "l", Outputs: Values{"certificateArn": "listed", "listenerArn": "listener"}})
 		s.Put(Resource{Type: certificateType, ID: "all", Outputs: Values{"domainName": "*.example.com"}})
-		w := &Way{}
+		w := &Way{set: s}
 		agreed := s.handshake(w, Resource{Outputs: test.integration}, Resource{Outputs: test.listener})
 		if agreed != (test.status == 0) || agreed != (w.Stop == nil) || !agreed && (w.Stop.Status != test.status || w.Stop.By != test.by) {
 			t.Errorf("%s: agreed %v, %+v", name, agreed, w.Stop)
@@ -246,7 +246,7 @@ func TestHosts(t *testing.T) {
 			s.Put(Resource{Type: domainType, ID: "d", Outputs: Values{"domainName": "api.example.com"}})
 			s.Put(Resource{Type: mappingType, ID: "m", Outputs: Values{"domainName": "api.example.com", "apiId": "abc", "stage": "$default"}})
 		}
-		w := &Way{}
+		w := &Way{set: s}
 		api, ok := s.enter(w, test.host)
 		if ok != (test.status == 0) || ok && api.ID != "abc" || !ok && (w.Stop.Status != test.status || w.Stop.By != API) {
 			t.Errorf("%+v: %v %+v", test, ok, w.Stop)

@@ -12,8 +12,6 @@ type Way struct {
 	Stop *Stop // nil if the request arrives
 	// Unknown says why nobody can tell how the request goes on; "" if that is known.
 	Unknown string
-	// Beyond is what is not as the last up left it behind the stop, on the way that it asked for.
-	Beyond []string
 	// CORS are the headers that the API puts in place of those of the service; nil if it leaves them alone.
 	CORS http.Header
 	// Timeout is how long the API waits for an answer.
@@ -28,6 +26,7 @@ type Way struct {
 	// TargetGroup is the ARN of the group whose targets answer.
 	TargetGroup  string
 	loadBalancer endpoint
+	set          *Set
 	step         step // that is looked at
 	// survey tells to go on behind a stop where that is possible. Stops are all of them; Stop is the first.
 	survey bool
@@ -75,8 +74,8 @@ type Stop struct {
 	Body        string `json:"-"`
 	// Causes are what is known of why, in a deployed stack.
 	Causes []string `json:"causes,omitempty"`
-	// Changed is what on this hop is not as the last up left it, and Asked is the hop that the last up asked for. Next is
-	// a command, and Help a link into the documentation. All of them are empty in a local run.
+	// Changed is what is not as the last up left it, on this hop and behind it. Asked is the hop that the last up asked for,
+	// Next a command, and Help a link into the documentation. All of them are empty in a local run.
 	Changed []string `json:"changed,omitempty"`
 	Asked   string   `json:"asked,omitempty"`
 	Next    string   `json:"next,omitempty"`
@@ -122,8 +121,31 @@ func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
 	return w
 }
 
+// lacks ends a way where something is missing: unknown if that, or what has this id, could not be read.
+func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Way {
+	for _, typ := range decides[w.step.kind] {
+		if text := w.set.unread(typ, id); text != "" {
+			w.Unknown = text
+			return w
+		}
+	}
+	return w.stop(by, status, format, args...)
+}
+
+// decides are the types that decide at a kind of hop.
+var decides = map[string][]string{
+	"domain name": {domainType}, "API mapping": {mappingType}, "HTTP API": {stageType, apiType}, "route": {routeType},
+	"integration": {integrationType}, "VPC link": {linkType}, "listener": {listenerType, balancerType},
+	"security groups": {egressType, ingressType, subnetType}, "TLS": {certificateType, listedType},
+	"listener rule": {ruleType}, "target group": {TargetGroupType}, "Cloud Map": {nameType, namespaceType},
+}
+
 // about says of the last stop which resource to look at.
-func (w *Way) about(resources ...Resource) { w.stops[len(w.stops)-1].used = resources }
+func (w *Way) about(resources ...Resource) {
+	if w.Unknown == "" {
+		w.stops[len(w.stops)-1].used = resources
+	}
+}
 
 // because says of the last stop what is known of why.
 func (w *Way) because(e evidence, resources ...Resource) {
@@ -132,7 +154,7 @@ func (w *Way) because(e evidence, resources ...Resource) {
 }
 
 // ends tells whether there is nothing more to look at.
-func (w *Way) ends() bool { return w.Stop != nil && !w.survey }
+func (w *Way) ends() bool { return w.Unknown != "" || w.Stop != nil && !w.survey }
 
 // Refuse ends a way at the API, which does not take the request.
 func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }

@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, read func
 	var way *trace.Way
 	title := from + " calls " + to
 	if between {
-		if way, err = set.DeployedCall(from, to); err != nil {
+		if way, err = set.Call(from, to); err != nil {
 			return unknown, err
 		}
 	} else {
