@@ -272,6 +272,7 @@ var notRun = map[string]string{
 	"make outputs":   "needs a stack on AWS",
 	"make smoke":     "needs a stack on AWS",
 	"make connect":   "needs a stack on AWS",
+	"make trace":     "needs a stack on AWS",
 	"make destroy":   "needs a stack on AWS",
 	"curl ":          "needs a stack",
 	"api=":           "needs a stack on AWS",
