@@ -277,6 +277,9 @@ var words = map[string]string{
 	RecordType: "record", domainType: "domain name", mappingType: "API mapping", certificateType: "certificate", apiType: "HTTP API",
 	stageType: "stage", routeType: "route", authorizerType: "authorizer", integrationType: "integration", linkType: "VPC link",
 	egressType: "egress rule", ingressType: "ingress rule", balancerType: "load balancer", listenerType: "listener", ruleType: "listener rule",
-	TargetGroupType: "target group", ServiceType: "service", nameType: "Cloud Map service", namespaceType: "namespace",
+	groupType: "security group", subnetType: "subnet", TargetGroupType: "target group", ServiceType: "service", nameType: "Cloud Map service", namespaceType: "namespace",
 	routeResourceType: "route", associationType: "route table association", NetworkAclType: "network ACL", VpcEndpointType: "VPC endpoint", RouteTableType: "route table",
 }
+
+// Word is what people call a type, "" if package trace has no word for it.
+func Word(typ string) string { return words[typ] }

@@ -77,14 +77,19 @@ func (r *reader) lookUp(ctx context.Context, name, target string) error {
 	return nil
 }
 
-// readListeners reads how the VPC links are, and the listeners that integrations lead to.
-func (r *reader) readListeners() {
-	client, lbs := apigatewayv2.NewFromConfig(r.aws), elasticloadbalancingv2.NewFromConfig(r.aws)
-	var links, listeners []string
+// namedBy returns what integrations name under an output.
+func (r *reader) namedBy(output string) []string {
+	var all []string
 	for _, integration := range r.set.Of(integrationType) {
-		links, listeners = append(links, integration.Outputs.Text("connectionId")), append(listeners, integration.Outputs.Text("integrationUri"))
+		all = append(all, integration.Outputs.Text(output))
 	}
-	for _, id := range unique(links) {
+	return unique(all)
+}
+
+// readLinks reads how the VPC links are.
+func (r *reader) readLinks() {
+	client := apigatewayv2.NewFromConfig(r.aws)
+	for _, id := range r.namedBy("connectionId") {
 		r.ask(missing{linkType, id, "state of VPC link " + r.nameOf(linkType, id)}, func(ctx context.Context) error {
 			link, err := client.GetVpcLink(ctx, &apigatewayv2.GetVpcLinkInput{VpcLinkId: &id})
 			if err == nil {
@@ -93,12 +98,17 @@ func (r *reader) readListeners() {
 			return err
 		})
 	}
-	for _, arn := range unique(listeners) {
+}
+
+// readListeners reads the listeners of others.
+func (r *reader) readListeners() {
+	client := elasticloadbalancingv2.NewFromConfig(r.aws)
+	for _, arn := range r.namedBy("integrationUri") {
 		if r.knows(listenerType, arn) {
 			continue
 		}
 		r.ask(missing{listenerType, arn, "listener " + arn}, func(ctx context.Context) error {
-			out, err := lbs.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{arn}})
+			out, err := client.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{arn}})
 			if err != nil {
 				return err
 			}

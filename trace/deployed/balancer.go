@@ -82,35 +82,49 @@ func actions(all []types.Action) []any {
 	return list
 }
 
-// readTargets reads the target groups of others, and the health of all targets.
-func (r *reader) readTargets() {
-	client := elasticloadbalancingv2.NewFromConfig(r.aws)
-	var groups []string
+// targetGroups returns the ARNs of those that requests may go to.
+func (r *reader) targetGroups() []string {
+	var all []string
 	for _, group := range r.set.Of(trace.TargetGroupType) {
-		groups = append(groups, group.Outputs.Text("arn"))
+		all = append(all, group.Outputs.Text("arn"))
 	}
 	for _, resource := range append(r.set.Of(listenerType), r.set.Of(ruleType)...) {
 		for _, action := range append(resource.Outputs.Objects("actions"), resource.Outputs.Objects("defaultActions")...) {
-			groups = append(groups, action.Text("targetGroupArn"))
+			all = append(all, action.Text("targetGroupArn"))
 			for _, group := range action.Object("forward").Objects("targetGroups") {
-				groups = append(groups, group.Text("arn"))
+				all = append(all, group.Text("arn"))
 			}
 		}
 	}
-	for _, arn := range unique(groups) {
-		if !r.knows(trace.TargetGroupType, arn) {
-			r.ask(missing{trace.TargetGroupType, arn, "target group " + arn}, func(ctx context.Context) error {
-				out, err := client.DescribeTargetGroups(ctx, &elasticloadbalancingv2.DescribeTargetGroupsInput{TargetGroupArns: []string{arn}})
-				if err != nil {
-					return err
-				}
-				for _, group := range out.TargetGroups {
-					r.put(trace.TargetGroupType, arn, aws.ToString(group.TargetGroupName), shape(group, map[string]any{"arn": arn}))
-				}
-				return nil
-			})
+	return unique(all)
+}
+
+// readTargetGroups reads those of others.
+func (r *reader) readTargetGroups() {
+	client := elasticloadbalancingv2.NewFromConfig(r.aws)
+	for _, arn := range r.targetGroups() {
+		if r.knows(trace.TargetGroupType, arn) {
+			continue
 		}
-		r.ask(missing{trace.TargetHealthType, arn, "health of target group " + r.nameOf(trace.TargetGroupType, arn)}, func(ctx context.Context) error {
+		r.ask(missing{trace.TargetGroupType, arn, "target group " + arn}, func(ctx context.Context) error {
+			out, err := client.DescribeTargetGroups(ctx, &elasticloadbalancingv2.DescribeTargetGroupsInput{TargetGroupArns: []string{arn}})
+			if err != nil {
+				return err
+			}
+			for _, group := range out.TargetGroups {
+				r.put(trace.TargetGroupType, arn, aws.ToString(group.TargetGroupName), shape(group, map[string]any{"arn": arn}))
+			}
+			return nil
+		})
+	}
+}
+
+// readHealth reads what the load balancer says of the targets.
+func (r *reader) readHealth() {
+	client := elasticloadbalancingv2.NewFromConfig(r.aws)
+	for _, arn := range r.targetGroups() {
+		name := r.nameOf(trace.TargetGroupType, arn)
+		r.ask(missing{trace.TargetHealthType, arn, "health of target group " + name}, func(ctx context.Context) error {
 			out, err := client.DescribeTargetHealth(ctx, &elasticloadbalancingv2.DescribeTargetHealthInput{TargetGroupArn: &arn})
 			if err != nil {
 				return err
@@ -122,10 +136,8 @@ func (r *reader) readTargets() {
 					"state": t.TargetHealth.State, "reason": t.TargetHealth.Reason, "description": t.TargetHealth.Description,
 				})
 			}
-			r.put(trace.TargetHealthType, arn, r.nameOf(trace.TargetGroupType, arn), shape(map[string]any{"targets": targets}, nil))
+			r.put(trace.TargetHealthType, arn, name, shape(map[string]any{"targets": targets}, nil))
 			return nil
 		})
 	}
-	r.readTasks()
-	r.readSubnets()
 }

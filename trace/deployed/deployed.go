@@ -58,8 +58,12 @@ func Read(ctx context.Context, o Options) (*trace.Set, error) {
 		return nil, fmt.Errorf("credentials of stack %s: %w", o.Stack, err)
 	}
 	// Each step knows more of what to ask for.
-	for _, step := range []func(){r.readAPI, r.readListeners, r.readActions, r.readTargets, r.readNetwork} {
-		step()
+	for _, step := range [][]func(){
+		{r.readAPI, r.readTasks}, {r.readLinks, r.readListeners}, {r.readActions}, {r.readTargetGroups, r.readSubnets, r.readGroups}, {r.readHealth, r.readNetwork},
+	} {
+		for _, read := range step {
+			read()
+		}
 		r.questions.Wait()
 	}
 	return r.set, nil

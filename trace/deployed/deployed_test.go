@@ -86,10 +86,10 @@ func TestRefresh(t *testing.T) {
 		t.Errorf("inputs of the provider: %v, %v", inputs, err)
 	}
 	want := []trace.Resource{
-		{Type: trace.UnknownType, Name: "Listener producer", Outputs: trace.Values{"reason": "access denied: elasticloadbalancing:DescribeListeners", "of": listenerType, "id": "arn:l", "name": "Listener producer"}},
-		{Type: trace.UnknownType, Name: "Subnet producer-private-1", Outputs: trace.Values{"reason": "timeout", "of": subnetType, "id": "subnet-1", "name": "Subnet producer-private-1"}},
+		{Type: trace.UnknownType, Name: "listener producer", Outputs: trace.Values{"reason": "access denied: elasticloadbalancing:DescribeListeners", "of": listenerType, "id": "arn:l", "name": "listener producer"}},
 		{Type: linkType, ID: "l1", Name: "producer", Outputs: trace.Values{"name": "new"}, Expected: trace.Values{"name": "old"}},
 		{Type: ruleType, ID: "r2", Name: "producer-book", Outputs: trace.Values{"priority": 1.0}, Expected: trace.Values{"priority": 1.0}},
+		{Type: trace.UnknownType, Name: "subnet producer-private-1", Outputs: trace.Values{"reason": "timeout", "of": subnetType, "id": "subnet-1", "name": "subnet producer-private-1"}},
 	}
 	got := r.set.Of("")
 	for i := range got {

@@ -31,22 +31,26 @@ func filter(name string, values ...string) []types.Filter {
 	return []types.Filter{{Name: &name, Values: values}}
 }
 
-// readSubnets reads the subnets of others, and the security groups on the way with all rules: one of another's counts too.
+// readSubnets reads the subnets of others.
 func (r *reader) readSubnets() {
 	client := ec2.NewFromConfig(r.aws)
 	subnets := slices.DeleteFunc(r.attachments("subnetIds", "subnets", "subnets"), func(id string) bool { return r.knows(subnetType, id) })
-	if len(subnets) > 0 {
-		r.ask(missing{subnetType, "", "subnets"}, func(ctx context.Context) error {
-			out, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filter("subnet-id", subnets...)})
-			if err != nil {
-				return err
-			}
-			for _, subnet := range out.Subnets {
+	if len(subnets) == 0 {
+		return
+	}
+	r.ask(missing{subnetType, "", "subnets"}, func(ctx context.Context) error {
+		pages := ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{Filters: filter("subnet-id", subnets...)})
+		return each(ctx, pages, func(page *ec2.DescribeSubnetsOutput) {
+			for _, subnet := range page.Subnets {
 				r.put(subnetType, *subnet.SubnetId, named(subnet.Tags, subnet.SubnetId), shape(subnet, nil))
 			}
-			return nil
 		})
-	}
+	})
+}
+
+// readGroups reads the security groups on the way, with all rules: one of somebody else counts too.
+func (r *reader) readGroups() {
+	client := ec2.NewFromConfig(r.aws)
 	groups := r.attachments("securityGroupIds", "securityGroups", "securityGroups")
 	if len(groups) == 0 {
 		return

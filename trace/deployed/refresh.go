@@ -57,7 +57,7 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	}
 	defer os.RemoveAll(folder)
 	log := filepath.Join(folder, "events")
-	args := []string{"refresh", "--preview-only", "--non-interactive", "--suppress-progress", "--suppress-outputs", "--color", "never", "--cwd", o.Folder, "--stack", o.Stack, "--event-log", log}
+	args := []string{"refresh", "--preview-only", "--run-program=false", "--non-interactive", "--suppress-progress", "--suppress-outputs", "--color", "never", "--cwd", o.Folder, "--stack", o.Stack, "--event-log", log}
 	for _, typ := range onTheWay {
 		args = append(args, "--target", "**"+typ+"::**")
 	}
@@ -141,5 +141,5 @@ func (r *reader) refreshed(step apitype.StepEventMetadata) {
 // nameOf is the logical name in a URN.
 func nameOf(urn string) string { return urn[strings.LastIndex(urn, "::")+len("::"):] }
 
-// kindOf is what people call a type: the last part of its token.
-func kindOf(typ string) string { return typ[strings.LastIndex(typ, ":")+1:] }
+// kindOf is what people call a type.
+func kindOf(typ string) string { return cmp.Or(trace.Word(typ), typ[strings.LastIndex(typ, ":")+1:]) }
