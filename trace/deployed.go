@@ -40,7 +40,7 @@ func (s *Set) Deployed(r *http.Request) *Way { return s.explain(s.toTasks(r), fa
 // toTasks returns a function that follows a request through a set.
 func (s *Set) toTasks(r *http.Request) func(*Set, *Way) {
 	r = r.Clone(r.Context())
-	r.Host = cmp.Or(r.Host, s.Host())
+	r.Host = cmp.Or(r.Host, s.asked().Host(), s.Host())
 	return func(s *Set, w *Way) {
 		if s.follow(w, r) {
 			s.arrive(w)

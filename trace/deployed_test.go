@@ -105,6 +105,7 @@ var broken = []struct {
 		f.lose(f.one(trace.RecordType, "consumer-ipv4"))
 		f.fact(trace.DNSType, "api.example.com", trace.Values{"targetAddresses": []any{"192.0.2.1"}, "error": "no such host"})
 	}, "api.example.com has no address: no such host", 0},
+	{"domain gone", withDomain, func(f *fixture) { f.lose(f.one(domainType, "consumer")) }, "no API answers to api.example.com", 403},
 	{"deployment in progress", nil, func(f *fixture) {
 		service := f.one(trace.ServiceType, "producer-book")
 		f.fact(trace.DeploymentType, service.ID+"/d", trace.Values{"service": service.ID, "status": "IN_PROGRESS", "running": 1.0, "requested": 2.0})
