@@ -20,7 +20,7 @@ var counted = map[string][]string{
 	stageType:       {"autoDeploy", "defaultRouteSettings", "routeSettings"},
 	routeType:       {"routeKey", "target", "authorizationType", "authorizerId"},
 	authorizerType:  {"authorizerType", "identitySources", "jwtConfiguration"},
-	integrationType: {"integrationType", "integrationUri", "connectionType", "connectionId", "timeoutMilliseconds", "tlsConfig"},
+	integrationType: {"integrationType", "integrationUri", "connectionType", "connectionId", "timeoutMilliseconds", "tlsConfig", "requestParameters"},
 	linkType:        {"subnetIds", "securityGroupIds"},
 	egressType:      {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
 	ingressType:     {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},

@@ -71,6 +71,7 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 		return false
 	}
 	v := integration.Outputs
+	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
 	w.at("VPC link")
