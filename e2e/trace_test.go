@@ -41,13 +41,8 @@ func (n names) LookupHost(_ context.Context, host string) ([]string, error) {
 // takes no lock, and needs no other permissions than docs/security.md has.
 func (d *deployment) facts(t *testing.T, dns names) *trace.Set {
 	t.Helper()
-	defer d.reap()
 	before, mark := d.files(t), d.account.proxy.Mark()
-	env := append(os.Environ(), "RIG_NO_DOCKER=1")
-	for key, value := range d.env {
-		env = append(env, key+"="+value)
-	}
-	set, err := deployed.Read(t.Context(), deployed.Options{Folder: d.root, Stack: d.Name(), Env: env, Endpoint: d.account.proxy.URL(), Resolver: dns})
+	set, err := d.read(t, dns)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +65,16 @@ func (d *deployment) facts(t *testing.T, dns names) *trace.Set {
 		}
 	}
 	return set
+}
+
+func (d *deployment) read(t *testing.T, dns names) (*trace.Set, error) {
+	t.Helper()
+	defer d.reap()
+	env := append(os.Environ(), "RIG_NO_DOCKER=1")
+	for key, value := range d.env {
+		env = append(env, key+"="+value)
+	}
+	return deployed.Read(t.Context(), deployed.Options{Folder: d.root, Stack: d.Name(), Env: env, Endpoint: d.account.proxy.URL(), Resolver: dns})
 }
 
 // files are those of the state and of the stack's settings: each with its time, folders too, as a lock would be a file in one.
@@ -134,6 +139,7 @@ type broken struct {
 	stops    string // beginning of the reason; "": the request arrives
 	status   int
 	changed  []string // what of this hop is not as the last up left it
+	unknown  string   // beginning of why nobody can tell how the request goes on; "": that is known
 	says     []string // what else the trace says
 }
 
@@ -251,9 +257,12 @@ var breaks = []broken{
 	},
 	{
 		name: "health may not be read", says: []string{"access denied: elasticloadbalancing:DescribeTargetHealth"},
-		do: func(_ *testing.T, b *breaker) {
-			b.account.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Deny, Operation: "DescribeTargetHealth", Times: -1})
-		},
+		do:   func(_ *testing.T, b *breaker) { b.deny("DescribeTargetHealth") },
+		mend: func(_ *testing.T, b *breaker) { b.account.proxy.Clear() },
+	},
+	{
+		name: "listener may not be read", unknown: "listener producer could not be read: access denied: elasticloadbalancing:DescribeListeners",
+		do:   func(_ *testing.T, b *breaker) { b.deny("DescribeListeners") },
 		mend: func(_ *testing.T, b *breaker) { b.account.proxy.Clear() },
 	},
 	{
@@ -327,6 +336,11 @@ var breaks = []broken{
 
 func mended(t *testing.T, b *breaker) { must(t, b.account.proxy.Mend(service)) }
 
+// deny refuses all calls of an operation.
+func (b *breaker) deny(operation string) {
+	b.account.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Deny, Operation: operation, Times: -1})
+}
+
 // port moves the listener.
 func (b *breaker) port(t *testing.T, port int32) {
 	t.Helper()
@@ -366,7 +380,9 @@ func TestTrace(t *testing.T) {
 			set, request, way := d.follow(t, nil, "/api/books")
 			text := way.Text(test.name, "arrives")
 			switch {
-			case way.Unknown != "" || (way.Stop == nil) != (test.stops == ""):
+			case (way.Unknown == "") != (test.unknown == "") || !strings.HasPrefix(way.Unknown, test.unknown):
+				t.Errorf("want unknown %q:\n%s", test.unknown, text)
+			case (way.Stop == nil) != (test.stops == ""):
 				t.Errorf("want a stop %q:\n%s", test.stops, text)
 			case way.Stop != nil && (!strings.HasPrefix(way.Stop.Reason, test.stops) || way.Stop.Status != test.status):
 				t.Errorf("want %d and %q:\n%s", test.status, test.stops, text)
@@ -390,6 +406,11 @@ func TestTrace(t *testing.T) {
 			}
 		})
 	}
+	b.deny("GetCallerIdentity")
+	if _, err := d.read(t, nil); err == nil || !strings.Contains(err.Error(), "not authorized to perform: sts:GetCallerIdentity") {
+		t.Errorf("without credentials: %v", err)
+	}
+	a.proxy.Clear()
 	d.refresh(t) // the simulator's error for a rule that is not there is none of AWS's, and the provider does not know it
 	d.destroy(t)
 	a.sweep(t, "trace")

@@ -52,9 +52,12 @@ func Read(ctx context.Context, o Options) (*trace.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := credentialsOf(provider)
-	args.Endpoint, r.set.Region = o.Endpoint, args.Region
-	if r.aws, err = args.AWSConfig(ctx); err != nil {
+	args, err := credentialsOf(provider)
+	if err == nil {
+		args.Endpoint, r.set.Region = o.Endpoint, args.Region
+		r.aws, err = args.AWSConfig(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("credentials of stack %s: %w", o.Stack, err)
 	}
 	// Each step knows more of what to ask for.
@@ -77,12 +80,23 @@ type reader struct {
 	questions sync.WaitGroup
 }
 
-// credentialsOf returns those of a provider by its inputs in the state, where an object is a text in JSON.
-func credentialsOf(provider trace.Values) *producer.Args {
+// credentialsOf returns those of a provider by its inputs in the state, where an object is a text in JSON. The fields of a
+// role have the same names there. It fails if there is a role that cannot be read, as without it another account would be
+// asked.
+func credentialsOf(provider trace.Values) (*producer.Args, error) {
 	args := &producer.Args{Region: provider.Text("region"), Profile: provider.Text("profile")}
-	// A list of one where the state has Terraform's shape.
-	_ = json.Unmarshal([]byte(strings.Trim(provider.Text("assumeRole"), "[]")), &args.AssumeRole) // its fields have the same names; none: no role
-	return args
+	role := strings.Trim(provider.Text("assumeRole"), "[]") // Terraform's shape is a list of one
+	if role == "" {
+		return args, nil
+	}
+	err := json.Unmarshal([]byte(role), &args.AssumeRole)
+	if err == nil && args.AssumeRole.RoleArn == "" {
+		err = errors.New("it has no roleArn")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("aws:assumeRole is %q in the state: %w", provider.Text("assumeRole"), err)
+	}
+	return args, nil
 }
 
 // missing is what is not known if a question has no answer.

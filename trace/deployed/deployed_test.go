@@ -108,13 +108,18 @@ func TestRefresh(t *testing.T) {
 // The provider's inputs are texts in JSON, as Pulumi keeps them, or as the Terraform provider would.
 func TestCredentials(t *testing.T) {
 	for _, role := range []string{`{"roleArn":"arn:r","externalId":"e","duration":"1h"}`, `[{"roleArn":"arn:r","externalId":"e","duration":"1h"}]`} {
-		got := credentialsOf(trace.Values{"region": "eu-west-1", "profile": "work", "assumeRole": role})
-		if got.Region != "eu-west-1" || got.Profile != "work" || got.AssumeRole.RoleArn != "arn:r" || got.AssumeRole.ExternalID != "e" || got.AssumeRole.Duration != "1h" {
-			t.Errorf("%s: %+v", role, got)
+		got, err := credentialsOf(trace.Values{"region": "eu-west-1", "profile": "work", "assumeRole": role})
+		if err != nil || got.Region != "eu-west-1" || got.Profile != "work" || got.AssumeRole.RoleArn != "arn:r" || got.AssumeRole.ExternalID != "e" || got.AssumeRole.Duration != "1h" {
+			t.Errorf("%s: %+v, %v", role, got, err)
 		}
 	}
-	if got := credentialsOf(trace.Values{"region": "eu-west-1"}); got.AssumeRole.RoleArn != "" {
-		t.Errorf("no role: %+v", got)
+	if got, err := credentialsOf(trace.Values{"region": "eu-west-1"}); err != nil || got.AssumeRole.RoleArn != "" {
+		t.Errorf("no role: %+v, %v", got, err)
+	}
+	for _, role := range []string{"[secret]", "{}", `{"roleArn":1}`} {
+		if got, err := credentialsOf(trace.Values{"assumeRole": role}); err == nil || !strings.Contains(err.Error(), "aws:assumeRole") {
+			t.Errorf("%s: %+v, %v", role, got, err)
+		}
 	}
 }
 

@@ -75,10 +75,14 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("events of pulumi: %w", err)
-	case r.set.Len() > 0 && provider != nil:
+	case r.set.Len() > len(r.set.Of(trace.UnknownType)) && provider != nil:
 		return provider, nil
 	case failed != nil:
-		return nil, fmt.Errorf("pulumi refresh --preview-only: %w\n%s", failed, strings.TrimSpace(output.String()))
+		says := output.String()
+		if _, diagnostics, found := strings.Cut(says, "Diagnostics:\n"); found { // below a line for each resource
+			says = diagnostics
+		}
+		return nil, fmt.Errorf("pulumi refresh --preview-only: %w\n%s", failed, strings.TrimSpace(says))
 	}
 	return nil, fmt.Errorf("stack %s has no resources that a request passes through: make up makes them", o.Stack)
 }
