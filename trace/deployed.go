@@ -155,7 +155,9 @@ func (s *Set) arrive(w *Way) {
 		address := fmt.Sprintf("%s:%d", t.Text("id"), t.Number("port"))
 		w.hop(address, []Resource{health}, "%s", strings.TrimPrefix(strings.TrimSpace(t.Text("zone")+", "+state), ", "))
 		if state != "healthy" && why != "" {
-			w.note(Warning, "%s", why)
+			if state != "initial" && state != "draining" { // as targets are when they come and go
+				w.note(Warning, "%s", why)
+			}
 			reasons = append(reasons, address+" is "+state+", "+why)
 		}
 	}

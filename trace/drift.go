@@ -31,8 +31,6 @@ var counted = map[string][]string{
 	ServiceType:     {"taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries"},
 	nameType:        {"dnsConfig"},
 	namespaceType:   {"vpc"},
-	NetworkAclType:  {"ingress", "egress", "subnetIds"},
-	VpcEndpointType: {"privateDnsEnabled", "subnetIds", "routeTableIds"},
 }
 
 // matched are the types of which any resource may decide, not only one that another resource names. What the program did
@@ -46,7 +44,7 @@ func (s *Set) asked() *Set {
 		switch r := r.(Resource); {
 		case r.Expected != nil:
 			asked.Put(Resource{Type: r.Type, ID: r.ID, Name: r.Name, Outputs: r.Expected, Expected: r.Expected})
-		case counted[r.Type] != nil && !slices.Contains(matched, r.Type) && r.Type != NetworkAclType || r.Type == subnetType || r.Type == groupType:
+		case counted[r.Type] != nil && !slices.Contains(matched, r.Type) || r.Type == subnetType || r.Type == groupType:
 			asked.Put(r)
 		}
 	}
