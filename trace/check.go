@@ -259,11 +259,9 @@ func (s *Set) advise(stop *Stop) {
 			stop.Help = link(heading)
 		}
 	}
-	for _, text := range stop.Changed {
-		if !strings.HasSuffix(text, foreign) {
-			stop.Next = fmt.Sprintf("make up STACK=%s ARGS=--refresh", s.Stack)
-			return
-		}
+	if len(stop.Changed) > 0 {
+		stop.Next = fmt.Sprintf("make up STACK=%s ARGS=--refresh", s.Stack)
+		return
 	}
 	for _, r := range stop.used {
 		if command := commands[r.Type]; command != "" && stop.Next == "" {

@@ -67,6 +67,12 @@ var broken = []struct {
 			"actions": []any{map[string]any{"type": "fixed-response", "fixedResponse": map[string]any{"statusCode": "503", "contentType": "text/plain"}}}}
 		f.Put(rule)
 	}, "app/other/1 answers 503 itself", 503},
+	{"rule of an adopted listener", nil, func(f *fixture) {
+		rule := f.one(ruleType, "producer-book")
+		f.Remove(rule.Type, rule.ID, rule.Outputs)
+		rule.Name, rule.Expected = "priority 100", nil // as no up asked for it, it is no drift
+		f.Put(rule)
+	}, "", 0},
 	{"network ACL denies", nil, func(f *fixture) {
 		acl := f.one(trace.NetworkAclType, "acl-1")
 		f.set(acl, "ingress", append([]any{map[string]any{"ruleNo": 90.0, "action": "deny", "protocol": "6", "cidrBlock": "10.0.0.0/8", "fromPort": 8080.0, "toPort": 8080.0}},

@@ -58,8 +58,13 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	follow(s, w)
 	follow(before, asked)
 	for i, hop := range w.Hops {
+		inPlace := slices.ContainsFunc(asked.Hops, func(h Hop) bool { return h.step == hop.step })
 		for _, r := range hop.used {
-			for _, text := range s.drift(r) {
+			changed := s.drift(r)
+			if r.Expected == nil && s.deployed() && inPlace && slices.Contains(matched, r.Type) {
+				changed = []string{words[r.Type] + " " + r.Name + " is not of the program"}
+			}
+			for _, text := range changed {
 				w.Hops[i].Notes = append(w.Hops[i].Notes, Note{Drift, text})
 			}
 		}
@@ -80,9 +85,11 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 			stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
 		}
 		s.advise(stop)
-		for _, behind := range asked.Hops[i+1:] {
+		for _, behind := range asked.Hops[i+1:] { // a survey shows these itself
 			for _, r := range behind.used {
-				stop.Changed = append(stop.Changed, s.drift(r)...)
+				if !survey {
+					stop.Changed = append(stop.Changed, s.drift(r)...)
+				}
 			}
 		}
 		slices.Sort(stop.Changed)
@@ -105,8 +112,6 @@ func (s *Set) drift(r Resource) (all []string) {
 	switch {
 	case is.Gone:
 		return []string{name + ", which the last up made, is gone"}
-	case is.Expected == nil && s.deployed() && slices.Contains(matched, r.Type):
-		return []string{name + foreign}
 	case is.Expected == nil:
 		return nil
 	}
@@ -124,9 +129,6 @@ func (s *Set) drift(r Resource) (all []string) {
 	}
 	return all
 }
-
-// foreign ends what is said of a resource that the program did not make.
-const foreign = " is not of the program"
 
 // leaves writes down what is in a value, by path. Nothing is the same as an empty value, and lists of texts have no order.
 func leaves(path string, v any, into map[string]string) {
