@@ -13,7 +13,7 @@ tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod
 shells  := $(wildcard scripts/stack scripts/smoke scripts/e2e scripts/comment scripts/lib.sh .ci/run consumer/signed-curl)
 
 .DEFAULT_GOAL := help
-.PHONY: help local run up preview smoke outputs connect destroy test lint vulncheck fmt generate images e2e e2e-all faults bench
+.PHONY: help local run up preview smoke outputs connect trace destroy test lint vulncheck fmt generate images e2e e2e-all faults bench
 
 help: ## List the commands
 	@echo "usage: make COMMAND [STACK=$$STACK] [SERVICE=$$SERVICE] [ARGS=...]"
@@ -47,6 +47,9 @@ outputs: ## Print the stack's outputs: URLs, names, digests
 
 connect: ## Open a shell on the bastion
 	@scripts/stack connect
+
+trace: ## Say where a request stops: REQUEST=/api/books, FROM=book TO=author, or SYMPTOM=503
+	@scripts/stack trace $(ARGS)
 
 destroy: ## Delete the stack (YES=1: without asking)
 	@scripts/stack destroy $(ARGS)

@@ -164,6 +164,7 @@ func TestAdopt(t *testing.T) {
 	}
 	a.compare(t, d)
 	d.unchanged(t)
+	d.followed(t, nil, "/orders", "priority 1 answers 200 itself", "load balancer shop-internal")
 	for _, s := range adoptions(b) {
 		if ok := t.Run(s.name, func(t *testing.T) {
 			d.configure(t, s.set)
@@ -180,6 +181,12 @@ func TestAdopt(t *testing.T) {
 			}
 			a.compare(t, d)
 			d.unchanged(t)
+			if s.name == "HTTPS" {
+				// Which names a certificate of IAM has, AWS tells nobody who only reads.
+				if _, _, way := d.follow(t, nil, "/orders"); !strings.Contains(way.Unknown, "server certificate of IAM") {
+					t.Errorf("a certificate that cannot be read:\n%s", way.Text("/orders", "arrives"))
+				}
+			}
 		}); !ok {
 			break
 		}

@@ -48,6 +48,7 @@ func TestBehind(t *testing.T) {
 	}
 	a.compare(t, d)
 	d.unchanged(t)
+	d.followed(t, nil, "/api/books", "", "load balancer shop-internal", "producer-alb-to-producer-book")
 	const in, out = "vpc/securityGroupIngressRule producer-link-to-producer-alb", "vpc/securityGroupEgressRule producer-alb-to-producer-{book,author}"
 	for _, c := range []change{
 		{"count of one service", v.behind(b.plain, nil, one(settings{"desiredCount": 4})), []string{"update ecs/service producer-book"}},

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
-	"text/tabwriter"
 
 	"private-api/local/engine"
 	"private-api/trace"
@@ -24,15 +23,8 @@ var errStopped = errors.New("the request does not arrive")
 
 // trace deploys the program without starting its services, and prints the way of a request.
 func (c *command) trace(ctx context.Context, config map[string]string, r request) (err error) {
-	address, whole := r.path, strings.HasPrefix(r.path, "https://")
-	switch {
-	case !whole && r.from == "" && !strings.HasPrefix(r.path, "/"):
-		return fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books", r.path)
-	case !whole:
-		address = "https://localhost" + r.path
-	}
-	overHTTP, err := http.NewRequest(r.method, address, nil)
-	if err != nil {
+	overHTTP, err := trace.NewRequest(r.method + " " + r.path)
+	if r.from == "" && err != nil {
 		return err
 	}
 	fmt.Fprintln(c.stderr, "Deploying the program, without its services.")
@@ -42,24 +34,20 @@ func (c *command) trace(ctx context.Context, config map[string]string, r request
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	outputs, _, err := e.Up(ctx)
-	if err != nil {
+	if _, _, err := e.Up(ctx); err != nil {
 		return err
-	}
-	if endpoint, _ := outputs["apiEndpoint"].Value.(string); !whole {
-		overHTTP.Host = strings.TrimPrefix(endpoint, "https://")
 	}
 	var way *trace.Way
 	title := r.from + " calls " + r.to
 	if r.from != "" {
-		way, err = between(e, r)
+		way, err = e.Set.Call(r.from, r.to)
 	} else {
 		way, title = overAPI(e, overHTTP), r.method+" "+r.path
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(c.stdout, render(title, way))
+	fmt.Fprint(c.stdout, way.Text(title, arrived))
 	if way.Stop != nil {
 		return errStopped
 	}
@@ -68,6 +56,7 @@ func (c *command) trace(ctx context.Context, config map[string]string, r request
 
 // overAPI follows a request to the task that answers it.
 func overAPI(e *engine.Engine, r *http.Request) *trace.Way {
+	r.Host = cmp.Or(r.Host, e.Set.Host())
 	way := e.Set.Follow(r)
 	if way.Stop != nil {
 		return way
@@ -85,44 +74,5 @@ func overAPI(e *engine.Engine, r *http.Request) *trace.Way {
 	return way
 }
 
-// between follows a call from one service to another.
-func between(e *engine.Engine, r request) (*trace.Way, error) {
-	find := func(name string) (trace.Target, string, error) {
-		var names []string
-		for _, s := range e.Set.Of(trace.ServiceType) {
-			dns := e.Set.DNSName(s)
-			host, _, _ := strings.Cut(dns, ".")
-			names = append(names, host)
-			if target, ok := e.Runner.Target(s.ID); ok && host == name {
-				return target, dns, nil
-			}
-		}
-		return trace.Target{}, "", fmt.Errorf("service %q: there is %s", name, strings.Join(names, ", "))
-	}
-	from, _, err := find(r.from)
-	to, name, err2 := find(r.to)
-	if err := errors.Join(err, err2); err != nil {
-		return nil, err
-	}
-	return e.Set.Between(from, to, name), nil
-}
-
-// render prints a way as a table.
-func render(title string, way *trace.Way) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", title)
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, hop := range way.Hops {
-		fmt.Fprintf(table, "  %s\t%s\t%s\n", hop.Kind, hop.Resource, hop.Detail)
-	}
-	table.Flush()
-	switch {
-	case way.Stop == nil:
-		fmt.Fprintf(&b, "\nnothing stops it on the way; no task was started to answer it\n")
-	case way.Stop.Status != 0:
-		fmt.Fprintf(&b, "\nstops: %s\nthe caller gets %d %s\n", way.Stop.Reason, way.Stop.Status, http.StatusText(way.Stop.Status))
-	default:
-		fmt.Fprintf(&b, "\nstops: %s\n", way.Stop.Reason)
-	}
-	return b.String()
-}
+// arrived is the verdict on a request that nothing stops.
+const arrived = "nothing stops it on the way; no task was started to answer it"

@@ -46,7 +46,7 @@ func follow(t *testing.T, e *engine.Engine, r request) *trace.Way {
 		}
 		return overAPI(e, httptest.NewRequest(r.method, url, nil))
 	}
-	way, err := between(e, r)
+	way, err := e.Set.Call(r.from, r.to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestTraces(t *testing.T) {
 		"not allowed":    {nil, request{from: "author", to: "review"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := render(name, follow(t, planned(t, three(), test.config), test.request))
+			got := follow(t, planned(t, three(), test.config), test.request).Text(name, arrived)
 			testkit.Golden(t, filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt"), got)
 		})
 	}

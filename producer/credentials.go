@@ -77,6 +77,10 @@ func (a *Args) awsConfig(ctx context.Context) (aws.Config, error) {
 	return cfg, err
 }
 
+// AWSConfig configures calls of AWS by these credentials, as the program's own are: Region, Profile, AssumeRole and Endpoint
+// count.
+func (a *Args) AWSConfig(ctx context.Context) (aws.Config, error) { return a.awsConfig(ctx) }
+
 func optional(text string) *string {
 	if text == "" {
 		return nil

@@ -23,7 +23,7 @@ import (
 )
 
 // needed are the ordinary tools that the scripts may use; nothing else is on their PATH.
-var needed = []string{"awk", "basename", "bash", "cat", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort", "tail"}
+var needed = []string{"awk", "basename", "bash", "cat", "chmod", "curl", "dirname", "env", "grep", "head", "id", "jq", "mkdir", "mktemp", "rm", "sed", "sleep", "sort", "tail"}
 
 // standIns answer as the real commands do, as far as the scripts look.
 var standIns = map[string]string{
@@ -51,7 +51,11 @@ case "$*" in
   "version --format"*) echo "${FAKE_ENGINE:-28.2.2}" ;;
   "info --format"*) echo "${FAKE_STORE:-[[Backing Filesystem extfs] [Supports d_type true]]}" ;;
 esac`,
-	"go": `[[ $* != "run ./scripts/impact "* ]] || { shift 2; echo "impact of $(cat "$1") to $(cat "$2")${3:+, $(cat "$3")}"; }`,
+	"go": `
+case "$*" in
+  "run ./scripts/impact "*) shift 2; echo "impact of $(cat "$1") to $(cat "$2")${3:+, $(cat "$3")}" ;;
+  "build -o .build/trace ./scripts/trace") mkdir -p .build; printf '#!/usr/bin/env bash\nprintf "%%q " trace "$@"' > .build/trace; chmod +x .build/trace ;;
+esac`,
 	"git": `
 case "$*" in
   "show HEAD^1:Pulumi.dev.yaml" | "show main:Pulumi.dev.yaml") echo "config of $2" ;;
@@ -304,6 +308,10 @@ func TestStack(t *testing.T) {
 		{name: "connect without a bastion", args: []string{"connect"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x"}, fails: true, output: []string{"has no bastion"}},
 		{name: "connect without the tools", args: []string{"connect"}, without: []string{"aws", "session-manager-plugin"},
 			env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FAKE_CONNECT=true"}, fails: true, output: []string{"the AWS CLI", "the Session Manager plugin"}},
+		{name: "trace", args: []string{"trace", "-json"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "STACK=prod", "REQUEST=POST /api/books", "SYMPTOM=503"},
+			output: []string{`trace -stack prod -request POST\ /api/books -symptom 503 -json`}},
+		{name: "trace between services", args: []string{"trace"}, env: []string{"PULUMI_BACKEND_URL=file:///tmp/x", "FROM=book", "TO=author"}, output: []string{"trace -stack dev -from book -to author "}},
+		{name: "trace before any login", args: []string{"trace"}, env: []string{"REQUEST=/"}, fails: true, output: []string{"not logged in"}, calls: []string{"!go build"}},
 		{name: "unknown command", args: []string{"rm"}, fails: true, output: []string{"usage:"}},
 	}
 	for _, test := range tests {

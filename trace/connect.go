@@ -1,10 +1,9 @@
 package trace
 
 import (
-	"fmt"
+	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 )
 
 // endpoint is one side of a connection: what is attached to the network, and how.
@@ -12,26 +11,39 @@ type endpoint struct {
 	name    string // for messages
 	groups  []string
 	subnets []string
+	of      []Resource // that say where it is
 }
 
-// connect adds a connection to a way, or says why there is none. Both sides must be in one VPC, a group of the first must
-// let it out, and a group of the second must let it in. Security groups are stateful, so answers need no rule.
+// connect adds a connection to a way, or ends it where there is none. Both sides must be in one VPC, a group of the first
+// must let it out, and a group of the second must let it in. Security groups are stateful, so answers need no rule. Network
+// ACLs and route tables count where they are known. It returns false where the way ends.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
-func (s *Set) connect(w *Way, from, to endpoint, port int) error {
-	if a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); !slices.Equal(a, b) || len(a) != 1 {
-		return fmt.Errorf("%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
-	}
+func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Responder, status int) bool {
+	w.step.side = side
+	defer func() { w.step.side = "" }()
+	w.at("security groups")
 	fromGroups, toGroups := s.groupNames(from.groups), s.groupNames(to.groups)
-	egress, ok := s.findRule(egressType, from, to, port)
-	if !ok {
-		return fmt.Errorf("security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port)
+	egress, out := s.findRule(egressType, from, to, port)
+	ingress, in := s.findRule(ingressType, to, from, port)
+	switch a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); {
+	case !slices.Equal(a, b) || len(a) != 1:
+		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
+		return false
+	case !out:
+		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).about(s.groups(from.groups)...)
+	case !in:
+		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).about(s.groups(to.groups)...)
+	default:
+		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
+		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
 	}
-	ingress, ok := s.findRule(ingressType, to, from, port)
-	if !ok {
-		return fmt.Errorf("security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port)
+	for _, look := range []func(*Way, []crossing, Responder, int){s.acls, s.routes} {
+		if w.ends() {
+			return false
+		}
+		look(w, s.crossings(from, to, port), by, status)
 	}
-	w.addHop("security groups", fromGroups+" to "+toGroups, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
-	return nil
+	return !w.ends()
 }
 
 // findRule returns a rule of one side's groups that allows the other side.
@@ -93,15 +105,13 @@ func (s *Set) exampleAddress(subnets []string) string {
 	return address.String()
 }
 
-func (s *Set) groupNames(ids []string) string {
-	var names []string
+func (s *Set) groups(ids []string) (all []Resource) {
 	for _, id := range ids {
 		if r, ok := s.Find(groupType, id); ok {
-			names = append(names, r.Name)
+			all = append(all, r)
 		}
 	}
-	if len(names) == 0 {
-		return "(none)"
-	}
-	return strings.Join(names, ", ")
+	return all
 }
+
+func (s *Set) groupNames(ids []string) string { return cmp.Or(names(s.groups(ids)), "(none)") }

@@ -11,55 +11,6 @@ import (
 	"time"
 )
 
-// Way is the way of a request: the hops that it takes, and the verdict.
-type Way struct {
-	Hops []Hop
-	Stop *Stop // nil if the request arrives
-	// CORS are the headers that the API puts in place of those of the service; nil if it leaves them alone.
-	CORS http.Header
-	// Parameters is the parameter mapping of the integration: what the API changes in the request before it passes it on.
-	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
-	Parameters Values
-	// Timeout is how long the API waits for an answer.
-	Timeout time.Duration
-	// LinkAddress is where the load balancer sees the connection come from; ListenerPort is where it takes it, and
-	// ListenerProtocol how: HTTP or HTTPS.
-	LinkAddress      string
-	ListenerPort     int
-	ListenerProtocol string
-	// DropInvalidHeaders tells that the load balancer drops headers whose names have other characters than [-A-Za-z0-9].
-	DropInvalidHeaders bool
-	// TargetGroup is the ARN of the group whose targets answer.
-	TargetGroup  string
-	loadBalancer endpoint
-}
-
-// Hop is a step of a request.
-type Hop struct {
-	Kind     string // what decided, in AWS's words
-	Resource string // the logical name of the resource that decided
-	Detail   string // what it decided
-}
-
-// Stop says that a request gets no further.
-type Stop struct {
-	Reason string    // with the resource that decided
-	By     Responder // who answers the caller; "" if nobody does
-	Status int       // of that answer, in HTTP
-	// ContentType and Body are those of a fixed response.
-	ContentType, Body string
-}
-
-// Responder is a resource that answers in place of a service.
-type Responder string
-
-// What answers on the way.
-const (
-	API           Responder = "HTTP API"
-	LoadBalancer  Responder = "load balancer"
-	FixedResponse Responder = "fixed response"
-)
-
 // Target is a task as a load balancer or another task sees it.
 type Target struct {
 	Service string   // logical name of its ECS service
@@ -68,138 +19,187 @@ type Target struct {
 	Subnets []string
 }
 
-func (t Target) endpoint() endpoint { return endpoint{"service " + t.Service, t.Groups, t.Subnets} }
+func (t Target) endpoint() endpoint {
+	return endpoint{"service " + t.Service, t.Groups, t.Subnets, nil}
+}
 
 func loadBalancerEndpoint(r Resource) endpoint {
-	return endpoint{"load balancer " + r.Name, r.Outputs.Texts("securityGroups"), r.Outputs.Texts("subnets")}
+	return endpoint{"load balancer " + r.Name, r.Outputs.Texts("securityGroups"), r.Outputs.Texts("subnets"), []Resource{r}}
 }
-
-func (w *Way) addHop(kind, resource, format string, args ...any) {
-	w.Hops = append(w.Hops, Hop{kind, resource, fmt.Sprintf(format, args...)})
-}
-
-func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
-	w.Stop = &Stop{Reason: fmt.Sprintf(format, args...), By: by, Status: status}
-	return w
-}
-
-// Where says where a way stops and why; "" if it does not stop.
-func (w *Way) Where() string {
-	if w.Stop == nil {
-		return ""
-	}
-	at := string(w.Stop.By)
-	if len(w.Hops) > 0 {
-		last := w.Hops[len(w.Hops)-1]
-		at = last.Kind + " " + last.Resource
-	}
-	return "stops at " + at + ": " + w.Stop.Reason
-}
-
-// Refuse ends a way at the API, which does not take the request.
-func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
 
 // Follow follows a request to a target group. Of the request, method, host, path and headers count.
 func (s *Set) Follow(r *http.Request) *Way {
-	w := &Way{}
+	w := &Way{set: s}
+	s.follow(w, r)
+	return w
+}
+
+// follow returns false where the way ends before the target group.
+func (s *Set) follow(w *Way, r *http.Request) bool {
 	api, ok := s.enter(w, r.Host)
 	if !ok {
-		return w
+		return false
 	}
-	w.addHop("HTTP API", api.Name, "%s %s, stage $default", r.Method, r.URL.Path)
+	w.hop(api.Name, []Resource{api, s.stage(api.ID)}, "%s %s, stage $default", r.Method, r.URL.Path)
+	if !s.throttle(w, api) {
+		return false
+	}
 	w.CORS = cors(api.Outputs.Object("corsConfiguration"), r)
 
 	// Without a route, a preflight is still answered where the API has CORS.
+	w.at("route")
 	route, found := s.route(api.ID, r.Method, r.URL.Path)
 	if !found && !preflight(r, w.CORS) {
-		return w.stop(API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath())
+		w.lacks("", API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).about(api)
+		return false
 	}
 	if found {
-		w.addHop("route", route.Name, "%s", route.Outputs.Text("routeKey"))
-		if status, reason := authorize(route); status != 0 {
-			return w.stop(API, status, "%s", reason)
+		w.took(route, "%s", route.Outputs.Text("routeKey"))
+		if !s.authorize(w, route) {
+			return false
 		}
 	}
 	if preflight(r, w.CORS) {
-		return w.stop(API, http.StatusNoContent, "the API answers the CORS preflight itself")
+		w.stop(API, http.StatusNoContent, "the API answers the CORS preflight itself")
+		return false
 	}
 
-	integration, ok := s.Find(integrationType, strings.TrimPrefix(route.Outputs.Text("target"), "integrations/"))
+	w.at("integration")
+	integration, ok := s.need(w, integrationType, strings.TrimPrefix(route.Outputs.Text("target"), "integrations/"),
+		http.StatusInternalServerError, "route %s has no integration", route.Name)
 	if !ok {
-		return w.stop(API, http.StatusInternalServerError, "route %s has no integration", route.Name)
+		return false
 	}
 	v := integration.Outputs
-	w.addHop("integration", integration.Name, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
-	link, ok := s.Find(linkType, v.Text("connectionId"))
-	if !ok {
-		return w.stop(API, http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
-	}
 	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
-	w.addHop("VPC link", link.Name, "%d subnets", len(link.Outputs.Texts("subnetIds")))
-	listener, ok := s.Find(listenerType, v.Text("integrationUri"))
-	if !ok {
-		return w.stop(API, http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
+	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
+	w.at("VPC link")
+	link, ok := s.need(w, linkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
+	if !ok || !linkWorks(w, link) {
+		return false
 	}
-	return s.followFromLink(w, integration, link, listener, r.URL.Path)
+	w.at("listener")
+	listener, ok := s.need(w, listenerType, v.Text("integrationUri"), http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
+	return ok && s.followFromLink(w, integration, link, listener, r.URL.Path)
+}
+
+// need returns a resource without which the way ends at the API.
+func (s *Set) need(w *Way, typ, reference string, status int, format string, args ...any) (Resource, bool) {
+	r, ok := s.Find(typ, reference)
+	if !ok {
+		w.lacks(reference, API, status, format, args...)
+	}
+	return r, ok
+}
+
+// linkWorks adds the VPC link, and ends the way if its state is known and keeps it from passing requests on. That makes
+// them fail; callers report a 503.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html
+func linkWorks(w *Way, link Resource) bool {
+	detail := fmt.Sprintf("%d subnets", len(link.Outputs.Texts("subnetIds")))
+	status := link.Outputs.Text("vpcLinkStatus")
+	if status != "" {
+		detail += ", " + status
+	}
+	w.took(link, "%s", detail)
+	means, bad := map[string]string{
+		"PENDING":  "AWS makes its network interfaces, which takes minutes",
+		"INACTIVE": "without requests for 60 days, AWS has taken its network interfaces down. A request brings them back within minutes",
+		"FAILED":   "AWS could not make it",
+		"DELETING": "AWS deletes it",
+	}[status]
+	if !bad {
+		if text := w.set.unread(linkType, link.ID); text != "" {
+			w.note(Unknown, "%s", text)
+		}
+		return true
+	}
+	if message := link.Outputs.Text("vpcLinkStatusMessage"); message != "" {
+		means += ": " + message
+	}
+	w.stop(API, http.StatusServiceUnavailable, "VPC link %s is %s: %s", link.Name, status, means).about(link)
+	return !w.ends()
 }
 
 // followFromLink goes on from the VPC link to the load balancer.
-func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path string) *Way {
-	balancer, ok := s.Find(balancerType, listener.Outputs.Text("loadBalancerArn"))
+func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path string) bool {
+	balancer, ok := s.need(w, balancerType, listener.Outputs.Text("loadBalancerArn"), http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
 	if !ok {
-		return w.stop(API, http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
+		return false
 	}
 	w.loadBalancer, w.ListenerPort = loadBalancerEndpoint(balancer), listener.Outputs.Number("port")
 	w.ListenerProtocol = listener.Outputs.Text("protocol")
 	w.DropInvalidHeaders = balancer.Outputs.Is("dropInvalidHeaderFields")
-	from := endpoint{"VPC link " + link.Name, link.Outputs.Texts("securityGroupIds"), link.Outputs.Texts("subnetIds")}
+	from := endpoint{"VPC link " + link.Name, link.Outputs.Texts("securityGroupIds"), link.Outputs.Texts("subnetIds"), []Resource{link, listener}}
 	// A VPC link that cannot connect makes the API answer 503.
 	// AWS documents that the groups must let the link through, not the answer where they do not; callers report a 503.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
-	if err := s.connect(w, from, w.loadBalancer, w.ListenerPort); err != nil {
-		return w.stop(API, http.StatusServiceUnavailable, "%v", err)
+	if !s.connect(w, "link", from, w.loadBalancer, w.ListenerPort, API, http.StatusServiceUnavailable) {
+		return false
 	}
 	w.LinkAddress = s.exampleAddress(from.subnets)
-	w.addHop("listener", listener.Name, "%s :%d of load balancer %s", w.ListenerProtocol, w.ListenerPort, balancer.Name)
-	if !s.handshake(w, integration, listener) {
-		return w
+	w.at("listener")
+	w.hop(listener.Name, []Resource{listener, balancer}, "%s :%d of load balancer %s", w.ListenerProtocol, w.ListenerPort, balancer.Name)
+	w.at("TLS")
+	if !s.handshake(w, integration, listener) && w.ends() {
+		return false
 	}
 
+	w.at("listener rule")
 	for _, rule := range s.rules(listener) {
+		if takes, others := judge(rule, path); takes && others && s.deployed() {
+			w.note(Unknown, "whether rule %s takes the request before: it looks at more than the path", rule.Name)
+		}
 		if matches(rule, path) {
-			w.addHop("listener rule", rule.Name, "priority %d, path %s", rule.Outputs.Number("priority"), strings.Join(patterns(rule), " or "))
-			return s.followActions(w, rule.Name, rule.Outputs.Objects("actions"))
+			w.took(rule, "priority %d, path %s", rule.Outputs.Number("priority"), strings.Join(patterns(rule), " or "))
+			return s.followActions(w, rule, rule.Outputs.Objects("actions"))
 		}
 	}
-	w = s.followActions(w, listener.Name, listener.Outputs.Objects("defaultActions"))
-	if w.Stop != nil {
-		w.Stop.Reason = fmt.Sprintf("no listener rule has this path: the default action of listener %s answers %d", listener.Name, w.Stop.Status)
+	if w.Unknown = s.unread(ruleType, ""); w.Unknown != "" {
+		return false
 	}
-	return w
+	before := len(w.stops)
+	ok = s.followActions(w, listener, listener.Outputs.Objects("defaultActions"))
+	if len(w.stops) > before {
+		last := w.stops[before]
+		last.Reason = fmt.Sprintf("no listener rule has this path: the default action of listener %s answers %d", listener.Name, last.Status)
+	}
+	return ok
 }
 
 // followActions does what a listener or a rule of it says.
-func (s *Set) followActions(w *Way, name string, actions []Values) *Way {
+func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 	for _, action := range actions {
 		switch action.Text("type") {
 		case "fixed-response":
 			fixed := action.Object("fixedResponse")
 			status, _ := strconv.Atoi(fixed.Text("statusCode"))
-			w.stop(FixedResponse, status, "%s answers %d itself", name, status)
-			w.Stop.ContentType, w.Stop.Body = fixed.Text("contentType"), fixed.Text("messageBody")
-			return w
+			w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status).about(r)
+			last := w.stops[len(w.stops)-1]
+			last.ContentType, last.Body = fixed.Text("contentType"), fixed.Text("messageBody")
+			return false
 		case "forward":
-			group, ok := s.Find(TargetGroupType, action.Text("targetGroupArn"))
-			if !ok {
-				return w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", name)
+			w.at("target group")
+			arn, several := action.Text("targetGroupArn"), action.Object("forward").Objects("targetGroups")
+			if arn == "" && len(several) > 0 {
+				arn = several[0].Text("arn")
 			}
-			w.addHop("target group", group.Name, "%s :%d", group.Outputs.Text("protocol"), group.Outputs.Number("port"))
+			group, ok := s.Find(TargetGroupType, arn)
+			if !ok {
+				w.lacks(arn, LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", r.Name)
+				return false
+			}
+			w.took(group, "%s :%d", group.Outputs.Text("protocol"), group.Outputs.Number("port"))
+			if len(several) > 1 {
+				w.note(Unknown, "whether it is this one: %s forwards to %d target groups", r.Name, len(several))
+			}
 			w.TargetGroup = group.Outputs.Text("arn")
-			return w
+			return true
 		}
 	}
-	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", name)
+	w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", r.Name)
+	return false
 }
 
 // NoTargets ends a way whose target group has no targets registered.
@@ -226,9 +226,7 @@ func (w *Way) NoAnswer(err error) *Way {
 // it does so at once.
 // Source: https://repost.aws/knowledge-center/504-error-alb
 func (s *Set) Connect(w *Way, t Target) *Way {
-	if err := s.connect(w, w.loadBalancer, t.endpoint(), t.Port); err != nil {
-		return w.stop(LoadBalancer, http.StatusGatewayTimeout, "%v", err)
-	}
+	s.connect(w, "target", w.loadBalancer, t.endpoint(), t.Port, LoadBalancer, http.StatusGatewayTimeout)
 	return w
 }
 
@@ -236,9 +234,11 @@ func (s *Set) Connect(w *Way, t Target) *Way {
 func (s *Set) Check(targetGroup string, t Target) error {
 	err := errors.New("no listener forwards to the target group")
 	for _, balancer := range s.balancersOf(targetGroup) {
-		if err = s.connect(&Way{}, loadBalancerEndpoint(balancer), t.endpoint(), t.Port); err == nil {
+		w := &Way{set: s}
+		if s.connect(w, "target", loadBalancerEndpoint(balancer), t.endpoint(), t.Port, LoadBalancer, 0) {
 			return nil
 		}
+		err = errors.New(w.Stop.Reason)
 	}
 	return err
 }
@@ -260,26 +260,6 @@ func (s *Set) balancersOf(targetGroup string) []Resource {
 		}
 	}
 	return all
-}
-
-// Between follows a call from a task to another service by its Cloud Map name. The target is a task of that service.
-func (s *Set) Between(from, to Target, name string) *Way {
-	w := &Way{}
-	w.addHop("task", from.Service, "calls %s on port %d", name, to.Port)
-	for _, entry := range s.Of(nameType) {
-		entryName, namespace := s.nameOf(entry)
-		// Names of a private namespace resolve in its VPC alone.
-		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html
-		if entryName != name || !slices.Contains(s.vpcs(from.Subnets), namespace.Outputs.Text("vpc")) {
-			continue
-		}
-		w.addHop("Cloud Map", entry.Name, "%s in namespace %s", name, namespace.Name)
-		if err := s.connect(w, from.endpoint(), to.endpoint(), to.Port); err != nil {
-			return w.stop("", 0, "%v", err)
-		}
-		return w
-	}
-	return w.stop("", 0, "%s has no entry that resolves for service %s", name, from.Service)
 }
 
 // DNSName returns the Cloud Map name that an ECS service registers, "" if none.

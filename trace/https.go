@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // enter selects the API that answers to a host, and adds its domain name to the way; false ends the way. The names of this
@@ -19,15 +20,20 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 		if !strings.EqualFold(domain.Outputs.Text("domainName"), host) {
 			continue
 		}
-		w.addHop("domain name", domain.Name, "%s, %s or newer", domain.Outputs.Text("domainName"), domain.Outputs.Object("domainNameConfiguration").Text("securityPolicy"))
+		if !s.resolves(w, domain) || !s.valid(w, domain) {
+			return Resource{}, false
+		}
+		w.at("domain name")
+		w.took(domain, "%s, %s or newer", domain.Outputs.Text("domainName"), domain.Outputs.Object("domainNameConfiguration").Text("securityPolicy"))
+		w.at("API mapping")
 		for _, mapping := range s.Of(mappingType) {
 			if mapping.Outputs.Text("domainName") == domain.Outputs.Text("domainName") && mapping.Outputs.Text("apiMappingKey") == "" {
-				w.addHop("API mapping", mapping.Name, "stage %s", mapping.Outputs.Text("stage"))
+				w.took(mapping, "stage %s", mapping.Outputs.Text("stage"))
 				return s.api(w)
 			}
 		}
 		// Source: https://repost.aws/knowledge-center/api-gateway-troubleshoot-403-forbidden
-		w.stop(API, http.StatusForbidden, "domain name %s is mapped to no API", domain.Outputs.Text("domainName"))
+		w.lacks("", API, http.StatusForbidden, "domain name %s is mapped to no API", domain.Outputs.Text("domainName"))
 		return Resource{}, false
 	}
 	api, ok := s.api(w)
@@ -36,9 +42,10 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 	}
 	_, endpoint, _ := strings.Cut(api.Outputs.Text("apiEndpoint"), "://")
 	switch {
-	case len(domains) > 0 && !strings.EqualFold(host, endpoint) && !loopback(host):
+	case (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host):
+		w.at("domain name")
 		// API Gateway selects by the host, and answers so to one that is nobody's. Source: as above.
-		w.stop(API, http.StatusForbidden, "no API answers to %s", host)
+		w.lacks("", API, http.StatusForbidden, "no API answers to %s", host)
 	case api.Outputs.Is("disableExecuteApiEndpoint"):
 		// Source: https://repost.aws/knowledge-center/api-gateway-disable-endpoint
 		w.stop(API, http.StatusNotFound, "the execute-api endpoint of %s is disabled", api.Name)
@@ -46,6 +53,86 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 		return api, true
 	}
 	return Resource{}, false
+}
+
+// Host is the name that callers use: that of the domain, or of the execute-api endpoint.
+func (s *Set) Host() string {
+	for _, domain := range s.Of(domainType) {
+		return domain.Outputs.Text("domainName")
+	}
+	for _, api := range s.Of(apiType) {
+		return strings.TrimPrefix(api.Outputs.Text("apiEndpoint"), "https://")
+	}
+	return ""
+}
+
+// resolves adds where the name leads to, if that is known. A caller whose name does not lead to the API gets no answer of it.
+func (s *Set) resolves(w *Way, domain Resource) bool {
+	name := domain.Outputs.Text("domainName")
+	w.at("DNS")
+	used := []Resource{}
+	for _, record := range s.Of(RecordType) {
+		if kind := record.Outputs.Text("type"); strings.EqualFold(record.Outputs.Text("name"), name) && (kind == "A" || kind == "AAAA") {
+			used = append(used, record)
+		}
+	}
+	fact, ok := s.Find(DNSType, name)
+	target := domain.Outputs.Object("domainNameConfiguration").Text("targetDomainName")
+	addresses, want := fact.Outputs.Texts("addresses"), fact.Outputs.Texts("targetAddresses")
+	switch {
+	case !ok:
+		if s.deployed() && len(used) > 0 {
+			w.hop(name, used, "a record leads to %s", target)
+		}
+		s.tellUnread(w, DNSType, s.deployed() && len(used) > 0)
+		return true
+	case fact.Outputs.Text("error") != "":
+		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).about(fact)
+	case len(want) == 0:
+		w.hop(name, used, "%s", strings.Join(addresses, ", "))
+		w.note(Unknown, "whether these are addresses of the API")
+		return true
+	case !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(want, a) }):
+		w.stop("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).about(fact)
+	default:
+		w.hop(name, used, "leads to %s", target)
+		return true
+	}
+	return !w.ends()
+}
+
+// valid adds the certificate with which the API answers to a domain name, if its state is known.
+func (s *Set) valid(w *Way, domain Resource) bool {
+	certificate, ok := s.Find(certificateType, domain.Outputs.Object("domainNameConfiguration").Text("certificateArn"))
+	problem, until := s.expired(certificate)
+	if !ok || until == "" {
+		return true
+	}
+	w.at("certificate")
+	if problem != "" {
+		w.stop("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).about(certificate)
+		return !w.ends()
+	}
+	w.took(certificate, "for %s, until %s", certificate.Outputs.Text("domainName"), until)
+	return true
+}
+
+// expired says what keeps a certificate from being taken, and until when it is valid, "" if nobody knows.
+func (s *Set) expired(certificate Resource) (problem, until string) {
+	end, err := time.Parse(time.RFC3339, certificate.Outputs.Text("notAfter"))
+	status := certificate.Outputs.Text("status")
+	switch {
+	case !s.deployed() || err != nil && status == "":
+		return "", ""
+	case err == nil && !s.ReadAt.Before(end):
+		problem = "expired on " + end.Format(time.DateOnly)
+	case status != "" && status != "ISSUED":
+		problem = "is " + status
+	}
+	if err != nil {
+		return problem, status
+	}
+	return problem, end.Format(time.DateOnly)
 }
 
 // loopback tells whether a host is this machine.
@@ -75,12 +162,15 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 	for _, certificate := range s.certificates(listener) {
 		names := append(certificate.Outputs.Texts("subjectAlternativeNames"), certificate.Outputs.Text("domainName"))
 		if slices.ContainsFunc(names, func(name string) bool { return covers(name, serverName) }) {
-			w.addHop("TLS", certificate.Name, "the certificate covers %s, %s", serverName, listener.Outputs.Text("sslPolicy"))
+			w.took(certificate, "the certificate covers %s, %s", serverName, listener.Outputs.Text("sslPolicy"))
+			if problem, _ := s.expired(certificate); problem != "" {
+				w.note(Warning, "it %s; AWS does not say whether the API takes it then", problem)
+			}
 			return true
 		}
 		all = append(all, names...)
 	}
-	w.stop(API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
+	w.lacks("", API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
 	return false
 }
 

@@ -12,6 +12,7 @@ import (
 
 // api returns the HTTP API that has a stage $default; false ends the way. The program has one.
 func (s *Set) api(w *Way) (Resource, bool) {
+	w.at("HTTP API")
 	for _, stage := range s.Of(stageType) {
 		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
 			if api, ok := s.Find(apiType, stage.Outputs.Text("apiId")); ok {
@@ -19,8 +20,44 @@ func (s *Set) api(w *Way) (Resource, bool) {
 			}
 		}
 	}
-	w.stop(API, http.StatusNotFound, "there is no HTTP API with a stage $default")
+	w.lacks("", API, http.StatusNotFound, "there is no HTTP API with a stage $default")
 	return Resource{}, false
+}
+
+// stage returns that of an API.
+func (s *Set) stage(api string) Resource {
+	for _, stage := range s.Of(stageType) {
+		if stage.Outputs.Text("apiId") == api {
+			return stage
+		}
+	}
+	return Resource{}
+}
+
+// throttle ends a way if the stage allows no requests, as it does where a limit is 0. It returns false then.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
+func (s *Set) throttle(w *Way, api Resource) bool {
+	stage := s.stage(api.ID)
+	limits := stage.Outputs.Object("defaultRouteSettings")
+	burst, rate := limits.Number("throttlingBurstLimit"), limits.Number("throttlingRateLimit")
+	if len(limits) == 0 || !s.deployed() {
+		return true
+	}
+	w.at("throttling")
+	text := fmt.Sprintf("%d requests a second, in bursts of %d", rate, burst)
+	if burst == 0 || rate == 0 {
+		w.stop(API, http.StatusTooManyRequests, "stage %s allows no requests: %s", stage.Name, text)
+		return !w.ends()
+	}
+	if w.took(stage, "%s", text); w.survey {
+		w.note(Unknown, "whether callers send more than that")
+		for _, account := range s.Of(AccountType) {
+			w.note(Unknown, "whether all APIs of the account in this region get more than %d requests a second, or bursts of %d",
+				account.Outputs.Number("throttlingRateLimit"), account.Outputs.Number("throttlingBurstLimit"))
+		}
+		s.tellUnread(w, AccountType, true)
+	}
+	return true
 }
 
 // route selects the most specific match: a full match of route and method, then one with a greedy variable, then
@@ -70,18 +107,34 @@ func rankRoute(key, method, path string) []int {
 	return []int{full, literals, ownMethod}
 }
 
-// authorize returns how AWS answers a request that proves nothing of its caller, 0 if the route lets it through. No request
-// proves anything here: there are neither the keys of an issuer nor those of an IAM user.
+// authorize returns false where the route wants to know its caller, and nothing proves who that is. In a local run no
+// request proves anything: there are neither the keys of an issuer nor those of an IAM user. On AWS, nobody but the API
+// knows what a request proves.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
-func authorize(route Resource) (status int, reason string) {
+func (s *Set) authorize(w *Way, route Resource) bool {
+	status, wants := 0, ""
 	switch route.Outputs.Text("authorizationType") {
 	case "JWT":
-		return http.StatusUnauthorized, fmt.Sprintf("not authorized: route %s asks for a token of its issuer", route.Name)
+		status, wants = http.StatusUnauthorized, "a token of its issuer"
 	case "AWS_IAM":
-		return http.StatusForbidden, fmt.Sprintf("not authorized: route %s asks for a request signed with IAM credentials", route.Name)
+		status, wants = http.StatusForbidden, "a request signed with IAM credentials"
+	default:
+		return true
 	}
-	return 0, ""
+	w.at("authorizer")
+	if !s.deployed() {
+		w.stop(API, status, "not authorized: route %s asks for %s", route.Name, wants)
+		return false
+	}
+	used := []Resource{route}
+	if authorizer, ok := s.Find(authorizerType, route.Outputs.Text("authorizerId")); ok {
+		used = append(used, authorizer)
+		wants += " " + authorizer.Outputs.Object("jwtConfiguration").Text("issuer")
+	}
+	w.hop(route.Name, used, "asks for %s", wants)
+	w.note(Unknown, "whether it lets the caller in: without that, the API answers %d", status)
+	return true
 }
 
 // preflight tells whether a request asks for permission for another one, of an API that has CORS.
@@ -147,13 +200,21 @@ func patterns(rule Resource) []string {
 // program has no other conditions than paths; a rule with another one takes nothing here.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
 func matches(rule Resource, path string) bool {
+	takes, others := judge(rule, path)
+	return takes && !others
+}
+
+// judge tells whether the paths of a rule take one, and whether the rule has other conditions too.
+func judge(rule Resource, path string) (takes, others bool) {
 	conditions := rule.Outputs.Objects("conditions")
 	for _, c := range conditions {
-		if !slices.ContainsFunc(c.Object("pathPattern").Texts("values"), func(p string) bool { return glob(p, path) }) {
-			return false
+		if values := c.Object("pathPattern").Texts("values"); len(values) == 0 {
+			others = true
+		} else if !slices.ContainsFunc(values, func(p string) bool { return glob(p, path) }) {
+			return false, others
 		}
 	}
-	return len(conditions) > 0
+	return len(conditions) > 0, others
 }
 
 // glob compares a path with a pattern of a listener rule: * is any number of characters, / too; ? is one; case counts.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // The types that requests pass through.
@@ -19,17 +20,21 @@ const (
 	apiType         = "aws:apigatewayv2/api:Api"
 	integrationType = "aws:apigatewayv2/integration:Integration"
 	routeType       = "aws:apigatewayv2/route:Route"
+	authorizerType  = "aws:apigatewayv2/authorizer:Authorizer"
 	stageType       = "aws:apigatewayv2/stage:Stage"
 	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	groupType       = "aws:ec2/securityGroup:SecurityGroup"
-	egressType      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	subnetType      = "aws:ec2/subnet:Subnet"
-	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
-	listenerType    = "aws:lb/listener:Listener"
-	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	namespaceType   = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
-	nameType        = "aws:servicediscovery/service:Service"
+	// Of a route table: one route, and a subnet that it is for.
+	routeResourceType = "aws:ec2/route:Route"
+	associationType   = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+	groupType         = "aws:ec2/securityGroup:SecurityGroup"
+	egressType        = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+	ingressType       = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+	subnetType        = "aws:ec2/subnet:Subnet"
+	balancerType      = "aws:lb/loadBalancer:LoadBalancer"
+	listenerType      = "aws:lb/listener:Listener"
+	ruleType          = "aws:lb/listenerRule:ListenerRule"
+	namespaceType     = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
+	nameType          = "aws:servicediscovery/service:Service"
 	// The exported ones are what tasks are made of.
 	ServiceType        = "aws:ecs/service:Service"
 	TargetGroupType    = "aws:lb/targetGroup:TargetGroup"
@@ -39,8 +44,13 @@ const (
 // Resource is one that is deployed.
 type Resource struct {
 	Type, ID string
-	Name     string // the logical one, by which the program calls it
+	Name     string // the logical one, by which the program calls it; of a resource that it did not make, that on AWS
 	Outputs  Values
+	// Expected are the outputs that the last up recorded; nil if it did not record the resource, or nobody knows.
+	Expected Values
+	// Gone tells that the last up recorded the resource, and that it is no longer there. It has no Outputs then, and
+	// neither Find nor Of return it.
+	Gone bool
 }
 
 // Values are outputs by name, as they come from JSON: string, float64, bool, []any, map[string]any.
@@ -85,8 +95,12 @@ func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); r
 // Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {
 	// Around are resources that the program did not make. Find finds them too.
-	Around    []Resource
-	resources sync.Map // of Resource, by key
+	Around []Resource
+	// Stack and Region are the names that commands to copy need, and ReadAt is when the facts were read. In a local run,
+	// they are empty.
+	Stack, Region string
+	ReadAt        time.Time
+	resources     sync.Map // of Resource, by key
 }
 
 // key tells two resources apart. The revisions of a task definition share an id, not an ARN.
@@ -107,7 +121,7 @@ func (s *Set) Len() int { return len(s.Of("")) }
 func (s *Set) Of(typ string) []Resource {
 	var all []Resource
 	for _, r := range s.resources.Range {
-		if r := r.(Resource); typ == "" || r.Type == typ {
+		if r := r.(Resource); (typ == "" || r.Type == typ) && !r.Gone {
 			all = append(all, r)
 		}
 	}
@@ -123,4 +137,17 @@ func (s *Set) Find(typ, reference string) (Resource, bool) {
 		}
 	}
 	return Resource{}, false
+}
+
+// deployed tells whether the set is of a stack on AWS.
+func (s *Set) deployed() bool { return !s.ReadAt.IsZero() }
+
+// unread says that a resource or fact could not be read, "" if it could. With no id, it is about all of the type.
+func (s *Set) unread(typ, id string) string {
+	for _, r := range s.Of(UnknownType) {
+		if of := r.Outputs.Text("id"); r.Outputs.Text("of") == typ && (of == "" || id == "" || of == id) {
+			return r.Outputs.Text("name") + " could not be read: " + r.Outputs.Text("reason")
+		}
+	}
+	return ""
 }

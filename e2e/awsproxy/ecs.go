@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path"
 	"reflect"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	ec2client "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -65,11 +67,13 @@ type StoppedTask struct {
 // service is what AWS knows of an ECS service and the simulator does not.
 type service struct {
 	arn, name   string
+	number      int            // of the service, for the addresses of its tasks
 	given       map[string]any // the fields in kept
 	desired     int
-	deployments []*deployment // the latest last
-	events      []any         // the latest first
-	tasks       []any         // that stopped
+	deployments []*deployment            // the latest last
+	events      []any                    // the latest first
+	tasks       []any                    // that stopped
+	now         *[]elbtypes.TargetHealth // of the tasks that run, where Happen said so; nil: as the deployment went
 }
 
 // deployment is a service deployment.
@@ -140,6 +144,44 @@ func (p *Proxy) Decide(outcomes ...Outcome) {
 	p.gaps.outcomes = append(p.gaps.outcomes, outcomes...)
 }
 
+// Happen lets something happen to the tasks of a service, whose name begins so, until Mend or the next deployment: those in
+// stopped end, and of those that run, the load balancer says targets.
+func (p *Proxy) Happen(name string, targets []elbtypes.TargetHealth, stopped ...StoppedTask) error {
+	s, err := p.gaps.lock(name)
+	defer p.gaps.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s.now = &targets
+	for _, task := range stopped {
+		if err := p.gaps.stop(&Call{region: strings.Split(s.arn, ":")[3]}, s, s.latest(), task); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Mend ends what Happen did: all tasks run and are healthy, and none has stopped.
+func (p *Proxy) Mend(name string) error {
+	s, err := p.gaps.lock(name)
+	defer p.gaps.mu.Unlock()
+	if err == nil {
+		s.now, s.tasks = nil, nil
+	}
+	return err
+}
+
+// lock finds the service whose name begins so, which nothing else then changes until the lock is released.
+func (g *gaps) lock(name string) (*service, error) {
+	g.mu.Lock()
+	for _, s := range g.services {
+		if strings.HasPrefix(s.name, name) && s.latest() != nil {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("no service %s*", name)
+}
+
 // MakeRole sets how often GetRole does not find the service-linked role of ECS once the account has a cluster, if the role
 // was not there before: default 1; negative: always.
 func (p *Proxy) MakeRole(after int) {
@@ -173,21 +215,25 @@ func (g *gaps) answer(c *Call, request []byte) *httptest.ResponseRecorder {
 	case "ecs:DescribeServiceDeployments":
 		return g.describeDeployments(c, request)
 	case "ecs:ListTasks":
-		if name := c.Params["serviceName"]; name != "" && c.Params["desiredStatus"] == string(ecstypes.DesiredStatusStopped) {
+		if name := c.Params["serviceName"]; name != "" {
 			s, refusal := g.find(c, c.Params["cluster"], name)
 			if refusal != nil {
 				return refusal
 			}
+			tasks := s.tasks
+			if c.Params["desiredStatus"] != string(ecstypes.DesiredStatusStopped) { // the default is RUNNING
+				tasks = g.running(c, s)
+			}
 			arns := []any{}
-			for _, task := range s.tasks {
+			for _, task := range tasks {
 				arns = append(arns, task.(map[string]any)["taskArn"])
 			}
 			return document(map[string]any{"taskArns": arns})
 		}
 	case "ecs:DescribeTasks":
-		return g.describeTasks(request)
+		return g.describeTasks(c, request)
 	case "elasticloadbalancing:DescribeTargetHealth":
-		return g.describeTargets(c.Params["TargetGroupArn"])
+		return g.describeTargets(c)
 	}
 	return nil
 }
@@ -233,7 +279,7 @@ func (g *gaps) changedService(c *Call, request []byte, answer *httptest.Response
 	s := g.services[key]
 	starts := asked["forceNewDeployment"] == true
 	if s == nil || c.Operation == "CreateService" {
-		s, starts = &service{arn: flatten(answer.Body.Bytes())["service.serviceArn"], name: path.Base(fmt.Sprint(name)), given: map[string]any{}}, true
+		s, starts = &service{arn: flatten(answer.Body.Bytes())["service.serviceArn"], name: path.Base(fmt.Sprint(name)), number: len(g.services), given: map[string]any{}}, true
 		g.services[key] = s
 	}
 	if count, given := asked["desiredCount"].(float64); given {
@@ -291,7 +337,7 @@ func (g *gaps) deploy(c *Call, s *service) error {
 	if last := s.latest(); last != nil && !last.completed() {
 		last.status, last.next = stopping, []ecstypes.ServiceDeploymentStatus{stopped}
 	}
-	s.deployments = append(s.deployments, d)
+	s.deployments, s.now = append(s.deployments, d), nil
 	for _, event := range d.outcome.Events {
 		s.happened(event)
 	}
@@ -589,17 +635,92 @@ func (s *service) fill(doc map[string]any) {
 	}
 	first := list[0].(map[string]any)
 	doc["runningCount"], doc["pendingCount"] = first["runningCount"], first["pendingCount"]
+	if s.now != nil {
+		doc["runningCount"], doc["pendingCount"] = len(*s.now), s.desired-len(*s.now)
+	}
 }
 
-// describeTasks answers for the tasks that stopped; nil: the simulator is asked.
-func (g *gaps) describeTasks(request []byte) *httptest.ResponseRecorder {
+// running are the tasks that run, one for each target: each in a subnet of the service, in turn.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Attachment.html
+func (g *gaps) running(c *Call, s *service) []any {
+	var tasks []any
+	for i, place := range g.places(c, s) {
+		d := s.latest()
+		container := map[string]any{"name": flattenDocument(s.given)["loadBalancers.0.containerName"], "lastStatus": "RUNNING", "healthStatus": "HEALTHY"}
+		tasks = append(tasks, map[string]any{
+			"taskArn":    fmt.Sprintf("%s/%032x", strings.Replace(path.Dir(s.arn), ":service/", ":task/", 1), d.number+int64(1000+i)),
+			"clusterArn": strings.Replace(path.Dir(s.arn), ":service/", ":cluster/", 1), "taskDefinitionArn": d.revision["taskDefinition"],
+			"group": "service:" + s.name, "startedBy": d.id(), "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "createdAt": seconds(d.created), "startedAt": seconds(d.created),
+			"containers": []any{container},
+			"attachments": []any{map[string]any{"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": []any{
+				map[string]any{"name": "subnetId", "value": place.subnet}, map[string]any{"name": "privateIPv4Address", "value": place.address},
+			}}},
+		})
+	}
+	return tasks
+}
+
+// place is where a task of a service is.
+type place struct{ subnet, zone, address string }
+
+// places are those of the tasks that run. Without a network of its own, a service has none that AWS would give.
+func (g *gaps) places(c *Call, s *service) []place {
+	var ids []string
+	for name, value := range flattenDocument(s.given) {
+		if strings.HasPrefix(name, "networkConfiguration.awsvpcConfiguration.subnets.") {
+			ids = append(ids, value)
+		}
+	}
+	slices.Sort(ids)
+	all := make([]place, len(s.health()))
+	out, err := ec2client.NewFromConfig(g.simulator(c)).DescribeSubnets(context.Background(), &ec2client.DescribeSubnetsInput{SubnetIds: ids})
+	if err != nil || len(ids) == 0 {
+		return all
+	}
+	for i := range all {
+		subnet := out.Subnets[i%len(out.Subnets)]
+		block := netip.MustParsePrefix(aws.ToString(subnet.CidrBlock)).Addr().As4()
+		block[3] += byte(10 + 20*s.number + i)
+		all[i] = place{aws.ToString(subnet.SubnetId), aws.ToString(subnet.AvailabilityZone), netip.AddrFrom4(block).String()}
+	}
+	return all
+}
+
+// health is what the load balancer says of the tasks that run.
+func (s *service) health() []elbtypes.TargetHealth {
+	d := s.latest()
+	switch {
+	case d == nil:
+		return nil
+	case s.now != nil:
+		return *s.now
+	}
+	all := slices.Clone(d.outcome.Targets)
+	for range s.desired {
+		switch {
+		case d.status == successful:
+			all = append(all, elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumHealthy})
+		case d.outcome.End == Succeed:
+			all = append(all, elbtypes.TargetHealth{
+				State: elbtypes.TargetHealthStateEnumInitial, Reason: elbtypes.TargetHealthReasonEnumRegistrationInProgress, Description: aws.String("Target registration is in progress"),
+			})
+		}
+		if d.source != nil && d.status != successful {
+			all = append(all, elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumHealthy})
+		}
+	}
+	return all
+}
+
+// describeTasks answers for the tasks of services; nil: the simulator is asked.
+func (g *gaps) describeTasks(c *Call, request []byte) *httptest.ResponseRecorder {
 	var in struct{ Tasks []string }
 	if json.Unmarshal(request, &in) != nil {
 		return nil
 	}
 	var list []any
 	for _, s := range g.services {
-		for _, task := range s.tasks {
+		for _, task := range append(slices.Clone(s.tasks), g.running(c, s)...) {
 			arn := task.(map[string]any)["taskArn"].(string)
 			if slices.Contains(in.Tasks, arn) || slices.Contains(in.Tasks, path.Base(arn)) {
 				list = append(list, task)
@@ -622,35 +743,23 @@ type targetHealth struct {
 type target struct {
 	ID          string `xml:"Target>Id"`
 	Port        string `xml:"Target>Port"`
+	Zone        string `xml:"Target>AvailabilityZone,omitempty"`
 	State       string `xml:"TargetHealth>State"`
 	Reason      string `xml:"TargetHealth>Reason,omitempty"`
 	Description string `xml:"TargetHealth>Description,omitempty"`
 }
 
 // describeTargets answers for the target group of a service; nil: the simulator is asked.
-func (g *gaps) describeTargets(arn string) *httptest.ResponseRecorder {
+func (g *gaps) describeTargets(c *Call) *httptest.ResponseRecorder {
 	for _, s := range g.services {
-		d, given := s.latest(), flattenDocument(s.given)
-		if d == nil || given["loadBalancers.0.targetGroupArn"] != arn {
+		given := flattenDocument(s.given)
+		if s.latest() == nil || given["loadBalancers.0.targetGroupArn"] != c.Params["TargetGroupArn"] {
 			continue
 		}
-		health := slices.Clone(d.outcome.Targets)
-		for range s.desired {
-			switch {
-			case d.status == successful:
-				health = append(health, elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumHealthy})
-			case d.outcome.End == Succeed:
-				health = append(health, elbtypes.TargetHealth{
-					State: elbtypes.TargetHealthStateEnumInitial, Reason: elbtypes.TargetHealthReasonEnumRegistrationInProgress, Description: aws.String("Target registration is in progress"),
-				})
-			}
-			if d.source != nil && d.status != successful {
-				health = append(health, elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumHealthy})
-			}
-		}
 		var doc targetHealth
-		for i, h := range health {
-			doc.Members = append(doc.Members, target{fmt.Sprintf("10.1.0.%d", 10+i), given["loadBalancers.0.containerPort"], string(h.State), string(h.Reason), aws.ToString(h.Description)})
+		places := g.places(c, s)
+		for i, h := range s.health() {
+			doc.Members = append(doc.Members, target{places[i].address, given["loadBalancers.0.containerPort"], places[i].zone, string(h.State), string(h.Reason), aws.ToString(h.Description)})
 		}
 		body, err := xml.Marshal(doc)
 		if err != nil {

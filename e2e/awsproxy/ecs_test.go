@@ -278,3 +278,57 @@ func TestPagesOfDeployments(t *testing.T) {
 		t.Errorf("pages of %d deployments", pages)
 	}
 }
+
+// What happens to tasks between deployments is seen in tasks and targets alike, until it is mended or deployed over.
+func TestTasksBetweenDeployments(t *testing.T) {
+	c := newCluster(t)
+	c.watch(inProgress, successful)
+	tasks := func(status types.DesiredStatus) []types.Task {
+		t.Helper()
+		list, err := c.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String("c"), ServiceName: aws.String("book"), DesiredStatus: status})
+		if err != nil || len(list.TaskArns) == 0 {
+			return nil
+		}
+		out, err := c.DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Cluster: aws.String("c"), Tasks: list.TaskArns})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Tasks
+	}
+	expect := func(what string, running, stopped int, state elbtypes.TargetHealthStateEnum) {
+		t.Helper()
+		health := c.health()
+		if got := tasks(""); len(got) != running || len(health) != running || running > 0 && (*got[0].LastStatus != "RUNNING" || health[0].TargetHealth.State != state) {
+			t.Errorf("%s: tasks %+v, targets %+v", what, got, health)
+		}
+		if got := tasks(types.DesiredStatusStopped); len(got) != stopped {
+			t.Errorf("%s: stopped tasks %+v", what, got)
+		}
+		if got := c.describe(); int(got.RunningCount) != running {
+			t.Errorf("%s: ECS counts %d", what, got.RunningCount)
+		}
+	}
+	happen := func(targets []elbtypes.TargetHealth, stopped ...awsproxy.StoppedTask) {
+		t.Helper()
+		if err := c.proxy.Happen("book", targets, stopped...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const healthy, unhealthy = elbtypes.TargetHealthStateEnumHealthy, elbtypes.TargetHealthStateEnumUnhealthy
+	expect("deployed", 2, 0, healthy)
+	happen([]elbtypes.TargetHealth{{State: unhealthy}})
+	expect("unhealthy", 1, 0, unhealthy)
+	happen(nil, awsproxy.StoppedTask{StopCode: "EssentialContainerExited", Reason: "Essential container in task exited"})
+	expect("stopped", 0, 1, "")
+	if err := c.proxy.Mend("book"); err != nil {
+		t.Fatal(err)
+	}
+	expect("mended", 2, 0, healthy)
+	happen(nil)
+	c.update(ecs.UpdateServiceInput{ForceNewDeployment: true})
+	c.watch(inProgress, successful)
+	expect("deployed again", 2, 0, healthy)
+	if err := errors.Join(c.proxy.Happen("author", nil), c.proxy.Mend("author")); err == nil {
+		t.Error("something happens to a service that is not there")
+	}
+}

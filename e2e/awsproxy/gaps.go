@@ -28,6 +28,7 @@ type gaps struct {
 	stageTags map[string]map[string]any // by API
 	described map[string]string         // security-group rules: id to description
 	logKeys   map[string]string         // of log groups, where they were changed
+	link      [2]string                 // state of the VPC links and its reason, where SetLink said so
 
 	targetTags map[string]map[string]string // of scalable targets, by ARN
 
@@ -43,6 +44,14 @@ func newGaps(target string) *gaps {
 		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, logKeys: map[string]string{},
 		targetTags: map[string]map[string]string{}, roleAfter: 1,
 	}
+}
+
+// SetLink sets the state that VPC links have from now on, and its reason; "": that of the simulator, which is AVAILABLE.
+// Source: https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/vpclinks-vpclinkid.html
+func (p *Proxy) SetLink(status, message string) {
+	p.gaps.mu.Lock()
+	defer p.gaps.mu.Unlock()
+	p.gaps.link = [2]string{status, message}
 }
 
 // simulator is a client's configuration for the region of the call, past the record.
@@ -111,6 +120,12 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 		fallthrough
 	case "ecs:DescribeServices":
 		editJSON(answer, g.fillServices)
+	case "apigateway:GetVpcLink":
+		editJSON(answer, func(link map[string]any) {
+			if g.link[0] != "" {
+				link["vpcLinkStatus"], link["vpcLinkStatusMessage"] = g.link[0], g.link[1]
+			}
+		})
 	case "apigateway:GetStage", "apigateway:UpdateStage":
 		editJSON(answer, func(stage map[string]any) {
 			tags, _ := stage["tags"].(map[string]any)

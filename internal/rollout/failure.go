@@ -102,6 +102,14 @@ func findCause(causes []cause, text string) *cause {
 	return nil
 }
 
+// Heading returns the heading of docs/operations.md about what a text of AWS shows, "" if no cause is known for it.
+func Heading(text string) string {
+	if c := findCause(causes, text); c != nil {
+		return c.heading
+	}
+	return ""
+}
+
 // failed says all that AWS knows. Where it does not answer, the text says so.
 func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 	var b strings.Builder

@@ -240,17 +240,6 @@ func (r *Runner) targets(targetGroup string) (all, healthy []*task) {
 	return all, healthy
 }
 
-// Target returns how a service appears to others, by its ARN; ok is false where it does not run.
-func (r *Runner) Target(arn string) (target trace.Target, ok bool) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	s := r.services[arn]
-	if s == nil || len(s.running()) == 0 {
-		return trace.Target{}, false
-	}
-	return s.active.target, true
-}
-
 // Processes are the ids of what runs.
 func (r *Runner) Processes() []int {
 	r.mutex.Lock()

@@ -1,0 +1,158 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// counted are the outputs by type that decide on the way of a request. Others, such as tags, are no drift here. The count
+// of tasks is not among them: with scaling, it is not the program's.
+var counted = map[string][]string{
+	RecordType:      {"type", "aliases"},
+	domainType:      {"domainName", "domainNameConfiguration"},
+	mappingType:     {"apiId", "stage", "apiMappingKey"},
+	certificateType: {"domainName", "subjectAlternativeNames"},
+	apiType:         {"disableExecuteApiEndpoint", "corsConfiguration"},
+	stageType:       {"autoDeploy", "defaultRouteSettings", "routeSettings"},
+	routeType:       {"routeKey", "target", "authorizationType", "authorizerId"},
+	authorizerType:  {"authorizerType", "identitySources", "jwtConfiguration"},
+	integrationType: {"integrationType", "integrationUri", "connectionType", "connectionId", "timeoutMilliseconds", "tlsConfig", "requestParameters"},
+	linkType:        {"subnetIds", "securityGroupIds"},
+	egressType:      {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
+	ingressType:     {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
+	balancerType:    {"securityGroups", "subnets", "idleTimeout", "dropInvalidHeaderFields"},
+	listenerType:    {"port", "protocol", "certificateArn", "defaultActions"},
+	ruleType:        {"priority", "conditions", "actions"},
+	TargetGroupType: {"port", "protocol", "healthCheck"},
+	ServiceType:     {"taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries"},
+	nameType:        {"dnsConfig"},
+	namespaceType:   {"vpc"},
+}
+
+// matched are the types of which any resource may decide, not only one that another resource names. What the program did
+// not make of these is not what it asked for.
+var matched = []string{routeType, ruleType, egressType, ingressType, mappingType}
+
+// asked returns the set as the last up recorded it. What AWS alone knows is not in it.
+func (s *Set) asked() *Set {
+	asked := &Set{Around: s.Around, Stack: s.Stack, Region: s.Region, ReadAt: s.ReadAt}
+	for _, r := range s.resources.Range {
+		switch r := r.(Resource); {
+		case r.Expected != nil:
+			asked.Put(Resource{Type: r.Type, ID: r.ID, Name: r.Name, Outputs: r.Expected, Expected: r.Expected})
+		case counted[r.Type] != nil && !slices.Contains(matched, r.Type) || r.Type == subnetType || r.Type == groupType:
+			asked.Put(r)
+		}
+	}
+	return asked
+}
+
+// explain follows a way, and beside it the one that the last up asked for. The first is marked with what differs.
+func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
+	before := s.asked()
+	w, asked := &Way{set: s, survey: survey}, &Way{set: before, survey: survey}
+	follow(s, w)
+	follow(before, asked)
+	for i, hop := range w.Hops {
+		inPlace := slices.ContainsFunc(asked.Hops, func(h Hop) bool { return h.step == hop.step })
+		for _, r := range hop.used {
+			changed := s.drift(r)
+			if r.Expected == nil && s.deployed() && inPlace && slices.Contains(matched, r.Type) {
+				changed = []string{words[r.Type] + " " + r.Name + " is not of the program"}
+			}
+			for _, text := range changed {
+				w.Hops[i].Notes = append(w.Hops[i].Notes, Note{Drift, text})
+			}
+		}
+	}
+	for _, stop := range w.stops {
+		i := slices.IndexFunc(asked.Hops, func(h Hop) bool { return h.step == stop.step })
+		if !s.deployed() || i < 0 {
+			s.advise(stop)
+			continue
+		}
+		hop := asked.Hops[i]
+		stop.used = append(stop.used, hop.used...)
+		for _, r := range append(hop.used, hop.ends...) {
+			stop.Changed = append(stop.Changed, s.drift(r)...)
+		}
+		passed := slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.step == hop.step && h.Resource == hop.Resource })
+		if hop.Detail != "" && (len(stop.Changed) > 0 || !passed) {
+			stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
+		}
+		s.advise(stop)
+		for _, behind := range asked.Hops[i+1:] { // a survey shows these itself
+			for _, r := range behind.used {
+				if !survey {
+					stop.Changed = append(stop.Changed, s.drift(r)...)
+				}
+			}
+		}
+		slices.Sort(stop.Changed)
+		stop.Changed = slices.Compact(stop.Changed)
+	}
+	return w
+}
+
+// drift says how a resource differs from what the last up recorded.
+func (s *Set) drift(r Resource) (all []string) {
+	name := fmt.Sprintf("%s %s", words[r.Type], r.Name)
+	now, there := s.resources.Load(key(r.Type, r.ID, r.Outputs))
+	if !there { // a gone one has no ARN
+		now, there = s.resources.Load(key(r.Type, r.ID, nil))
+	}
+	if !there {
+		return nil
+	}
+	is := now.(Resource)
+	switch {
+	case is.Gone:
+		return []string{name + ", which the last up made, is gone"}
+	case is.Expected == nil:
+		return nil
+	}
+	a, b := map[string]string{}, map[string]string{}
+	for _, field := range counted[r.Type] {
+		leaves(field, is.Outputs[field], a)
+		leaves(field, is.Expected[field], b)
+	}
+	keys := maps.Clone(a)
+	maps.Copy(keys, b)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if a[k] != b[k] {
+			all = append(all, fmt.Sprintf("%s: %s is %s, the last up left %s", name, k, cmp.Or(a[k], "not set"), cmp.Or(b[k], "not set")))
+		}
+	}
+	return all
+}
+
+// leaves writes down what is in a value, by path. Nothing is the same as an empty value, and lists of texts have no order.
+func leaves(path string, v any, into map[string]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, element := range v {
+			leaves(path+"."+k, element, into)
+		}
+	case []any:
+		if texts := list[string](Values{"": v}, ""); len(texts) == len(v) {
+			slices.Sort(texts)
+			into[path] = strings.Join(texts, ", ")
+			return
+		}
+		for i, element := range v {
+			leaves(fmt.Sprintf("%s[%d]", path, i), element, into)
+		}
+	case float64:
+		into[path] = strconv.FormatFloat(v, 'f', -1, 64)
+	case nil, bool:
+		if v == true {
+			into[path] = "true"
+		}
+	default:
+		into[path] = fmt.Sprint(v)
+	}
+}
