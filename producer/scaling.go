@@ -13,7 +13,6 @@ import (
 	ecssdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"private-api/internal/setting"
@@ -37,12 +36,6 @@ const (
 // their image and pass their health checks, and those already started count towards the next step.
 // Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
 const scaleOutCooldown = 60
-
-// scaledBy is the tag of an ECS service whose count belongs to scaling. By it an update sees that scaling is switched off.
-const (
-	scaledBy    = "ScaledBy"
-	scaledByAAS = "application-autoscaling"
-)
 
 // declare declares the settings. The fallback is what holds without them.
 func (s *Scaling) declare(set *setting.Set, fallback Scaling, meaning string) {
@@ -106,59 +99,14 @@ func (a *Args) Tasks(s Service) (least, most int) {
 // mostTasks is the number of tasks that a service has at most, outside of deployments.
 func (s *Service) mostTasks() int { return cmp.Or(s.Scaling.Max, s.DesiredCount) }
 
-// scalingTags are the tags of the ECS service.
-func (s *Service) scalingTags() pulumi.StringMapInput {
-	if s.Scaling.Max == 0 {
-		return nil
-	}
-	return pulumi.ToStringMap(map[string]string{scaledBy: scaledByAAS})
-}
-
-// decidesCount returns the option of the ECS service that says whose the count is. With scaling, no update changes it. The
-// update that switches scaling off sets it, before anything else about the service: the state may hold a count of long ago,
-// in which the provider sees no difference.
+// endScaling deletes the scalable target of an ECS service, which ends its policies too, and then sets the count. Pulumi
+// deletes what is gone without an error.
+// Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html
 //
 // A delete hook of the scalable target would come too late, as Pulumi deletes it last, and scaling could change the count
 // once more until then. And Pulumi refuses to destroy resources with delete hooks unless it is told to run the program.
 // Source: https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/engine/destroy.go
-func (d *deployment) decidesCount(ctx *pulumi.Context, in *shared) (pulumi.ResourceOption, error) {
-	switch {
-	case d.Scaling.Max > 0:
-		return pulumi.IgnoreChanges([]string{"desiredCount"}), nil
-	case ctx.DryRun() || ctx.RunningWithMocks():
-		return pulumi.ResourceHooks(nil), nil
-	}
-	hook, err := ctx.RegisterResourceHook(d.logical+"-scaling", func(change *pulumi.ResourceHookArgs) error {
-		if !scaled(change.OldInputs) || scaled(change.NewInputs) {
-			return nil
-		}
-		cfg, err := in.awsConfig(ctx.Context())
-		if err == nil {
-			err = endScaling(ctx.Context(), cfg, change.OldOutputs, d.DesiredCount)
-		}
-		if err != nil {
-			return fmt.Errorf("service %s: scaling could not be switched off: %w", d.Name, err)
-		}
-		_ = ctx.Log.Info(fmt.Sprintf("service %s: scaling is off, the count is %d", d.Name, d.DesiredCount), nil)
-		return nil
-	}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("registering hook: %w", err)
-	}
-	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}), nil
-}
-
-// scaled tells whether the count of an ECS service belongs to scaling.
-func scaled(service resource.PropertyMap) bool {
-	tags := service["tags"]
-	return tags.IsObject() && tags.ObjectValue()[scaledBy].DeepEquals(resource.NewProperty(scaledByAAS))
-}
-
-// endScaling deletes the scalable target of an ECS service, which ends its policies too, and then sets the count. Pulumi
-// deletes what is gone without an error.
-// Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DeregisterScalableTarget.html
-func endScaling(ctx context.Context, cfg awssdk.Config, service resource.PropertyMap, count int) error {
-	cluster, name := service["cluster"].StringValue(), service["name"].StringValue()
+func endScaling(ctx context.Context, cfg awssdk.Config, cluster, name string, count int) error {
 	_, err := applicationautoscaling.NewFromConfig(cfg).DeregisterScalableTarget(ctx, &applicationautoscaling.DeregisterScalableTargetInput{
 		ServiceNamespace: scalingNamespace, ScalableDimension: scalingDimension, ResourceId: awssdk.String(scalableTarget(cluster, name)),
 	})

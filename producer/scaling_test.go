@@ -29,14 +29,15 @@ func TestStartCount(t *testing.T) {
 }
 
 // Only the program's own tag with its own value marks a service.
-func TestScaled(t *testing.T) {
+func TestMarks(t *testing.T) {
+	f := feature{tag: "ScaledBy", value: "application-autoscaling"}
 	for value, want := range map[string]bool{"application-autoscaling": true, "us": false} {
-		if scaled(resource.PropertyMap{"tags": resource.NewProperty(resource.PropertyMap{"ScaledBy": resource.NewProperty(value)})}) != want {
+		if f.marks(resource.PropertyMap{"tags": resource.NewProperty(resource.PropertyMap{"ScaledBy": resource.NewProperty(value)})}) != want {
 			t.Errorf("ScaledBy %s: want %v", value, want)
 		}
 	}
-	if scaled(resource.PropertyMap{}) || scaled(resource.PropertyMap{"tags": resource.NewProperty(resource.PropertyMap{})}) {
-		t.Error("a service without the tag is scaled")
+	if f.marks(resource.PropertyMap{}) || f.marks(resource.PropertyMap{"tags": resource.NewProperty(resource.PropertyMap{})}) {
+		t.Error("a service without the tag is marked")
 	}
 }
 
@@ -62,9 +63,7 @@ func TestEndScaling(t *testing.T) {
 		}))
 		err := endScaling(context.Background(), awssdk.Config{
 			Region: "us-west-2", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-		}, resource.PropertyMap{
-			"cluster": resource.NewProperty("arn:aws:ecs:us-west-2:123456789012:cluster/shop"), "name": resource.NewProperty("book"),
-		}, 3)
+		}, "arn:aws:ecs:us-west-2:123456789012:cluster/shop", "book", 3)
 		server.Close()
 		if (err == nil) != (len(want) == 2) || !slices.Equal(calls, want) {
 			t.Errorf("after %q: %v, calls\n%s", answer, err, strings.Join(calls, "\n"))

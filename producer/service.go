@@ -219,7 +219,7 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 	if err != nil {
 		return nil, err
 	}
-	count, err := d.decidesCount(ctx, in)
+	off, err := d.switchesOff(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -254,9 +254,8 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
 		PropagateTags:                   pulumi.String("SERVICE"),
 		EnableEcsManagedTags:            pulumi.Bool(true),
-		Tags:                            d.scalingTags(),
-	}, append(opts,
-		count,
+		Tags:                            d.tags(in),
+	}, append(append(opts, off...),
 		pulumi.DependsOn(d.before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Delete: waitForDeletion}),
 		pulumi.ResourceHooks(hooks),
