@@ -127,7 +127,11 @@ func (r *reader) unknown(m missing, text string) {
 	} else if found := refusal.FindStringSubmatch(text); found != nil {
 		reason = strings.TrimSpace(found[1])
 	}
-	r.set.Put(trace.Resource{Type: trace.UnknownType, ID: m.of + " " + m.id + " " + m.name, Name: m.name, Outputs: trace.Values{
+	id := m.of + " " + cmp.Or(m.id, m.name)
+	if r.knows(trace.UnknownType, id) { // the refresh calls it by its name
+		return
+	}
+	r.set.Put(trace.Resource{Type: trace.UnknownType, ID: id, Name: m.name, Outputs: trace.Values{
 		"of": m.of, "id": m.id, "name": m.name, "reason": reason,
 	}})
 }
