@@ -54,12 +54,7 @@ func (s *Set) throttle(w *Way, api Resource) bool {
 		w.note(Unknown, "whether the stage allows nothing, or has no limits of its own")
 	}
 	if w.survey {
-		w.note(Unknown, "whether callers send more than that")
-		for _, account := range s.Of(AccountType) {
-			w.note(Unknown, "whether all APIs of the account in this region get more than %d requests a second, or bursts of %d",
-				account.Outputs.Number("throttlingRateLimit"), account.Outputs.Number("throttlingBurstLimit"))
-		}
-		s.tellUnread(w, AccountType, true)
+		w.note(Unknown, "whether callers send more than that, or all APIs of the account in this region get more than AWS allows it")
 	}
 	return true
 }
