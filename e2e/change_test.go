@@ -112,6 +112,14 @@ var changes = []change{
 	{"open production", settings{"allowUnauthenticated": true}, nil},
 	{"no Container Insights", settings{"containerInsights": false}, []string{"update ecs/cluster producer", "delete cloudwatch/logGroup producer-insights"}},
 	{"flow logs", settings{"flowLogs": true}, flowLogs("create")},
+	{"alarms", settings{"alarms": true}, alarms("create")},
+	{"thresholds of alarms that are off", settings{"alarmThresholds": map[string]any{"serviceErrorPercent": 10, "serviceP99Milliseconds": 500, "apiErrorPercent": 10, "apiP99Milliseconds": 500}}, nil},
+	{"mails of alarms", settings{"alarms": true, "alarmEmails": []string{"on-call@example.com"}}, append(alarms("create"),
+		"create kms/key key", "create {private-api:operations,sns/topic,sns/topicPolicy} alarms", "create sns/topicSubscription alarms-on-call@example.com")},
+	{"topic of alarms", settings{"alarms": true, "alarmTopicArn": topic}, alarms("create")},
+	{"dashboard", settings{"dashboard": true}, []string{"create {private-api:operations,cloudwatch/dashboard} operations"}},
+	{"saved queries", settings{"savedQueries": true}, []string{"create private-api:operations operations", "create cloudwatch/queryDefinition operations-{slowest,errors,request}"}},
+	{"warm link", settings{"keepLinkWarm": true}, warmLink("create")},
 	{"access logs", settings{"accessLogs": true}, accessLogs("create")},
 	{"deletion protection", settings{"deletionProtection": true}, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer"}},
 	{"no bastion", settings{"bastion": false}, bastion("delete")},
@@ -177,6 +185,18 @@ var refusedChanges = []refusal{{
 func flowLogs(op string) []string {
 	return []string{op + " {cloudwatch/logGroup,iam/role,iam/rolePolicy,ec2/flowLog} {producer,consumer}-flow-logs"}
 }
+
+func alarms(op string) []string {
+	return []string{op + " cloudwatch/metricAlarm producer-{book,author}-{errors,latency}", deploy,
+		op + " private-api:operations operations", op + " cloudwatch/metricAlarm operations-{errors,latency,tasks-book,tasks-author}"}
+}
+
+func warmLink(op string) []string {
+	return []string{op + " private-api:operations operations", op + " {cloudwatch/{eventRule,eventTarget,eventConnection,eventApiDestination},iam/{role,rolePolicy}} operations-warm"}
+}
+
+// topic is one of the user's own, to which nothing is sent.
+const topic = "arn:aws:sns:" + region + ":123456789012:on-call"
 
 func accessLogs(op string) []string {
 	return []string{op + " s3/{bucket,bucketPublicAccessBlock,bucketOwnershipControls,bucketPolicy} producer-access-logs", "update lb/loadBalancer producer"}

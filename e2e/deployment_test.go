@@ -361,10 +361,23 @@ func (a *account) program(root string, services []producer.Service) pulumi.RunFu
 				fmt.Fprint(unique, root)
 				args.Props["name"] = pulumi.Sprintf("%s%026x", args.Props["namePrefix"], unique.Sum64())
 				delete(args.Props, "namePrefix")
+			case args.Type == "aws:cloudwatch/metricAlarm:MetricAlarm" && onRig():
+				// The rig's bridge calls the name as Terraform does, and gives none.
+				unique := fnv.New32()
+				fmt.Fprint(unique, root)
+				args.Props["alarmName"] = pulumi.Sprintf("%s-%08x", args.Name, unique.Sum32())
 			case args.Type == "aws:route53/record:Record" && args.Props["aliases"] != nil && onRig():
 				// The rig's bridge has a block of which there is one at most as an object.
 				args.Props["alias"] = args.Props["aliases"].(pulumi.Array)[0]
 				delete(args.Props, "aliases")
+			// Names that pulumi-aws gives in its own way, and the rig's bridge does not.
+			case args.Type == "aws:cloudwatch/metricAlarm:MetricAlarm" && onRig():
+				unique := fnv.New32()
+				fmt.Fprint(unique, root)
+				args.Props["alarmName"] = pulumi.Sprintf("%s-%07x", args.Name, unique.Sum32()%(1<<28))
+			case args.Type == "aws:sns/topicSubscription:TopicSubscription" && onRig():
+				args.Props["topicArn"] = args.Props["topic"]
+				delete(args.Props, "topic")
 			default:
 				return nil
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -26,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicediscovery"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 // inventory is what an account holds: the id of each thing, prefixed by its kind ("ec2/vpc vpc-1"), and its tags, with
@@ -36,7 +39,7 @@ import (
 type inventory map[string]map[string]string
 
 // listed are the services, by signing name, that inventory looks at. A stack that calls another one needs it here.
-var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3", "acm", "route53", "application-autoscaling"}
+var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3", "acm", "route53", "application-autoscaling", "monitoring", "sns", "events"}
 
 // of keeps what carries the stack's tags or name.
 func (i inventory) of(stack string) inventory {
@@ -112,6 +115,9 @@ func (a *account) inventory(t *testing.T) inventory {
 		func() error { return listKeys(ctx, kms.NewFromConfig(a.aws), add) },
 		func() error { return listScaling(ctx, applicationautoscaling.NewFromConfig(a.aws), add) },
 		func() error { return listBuckets(ctx, s3.NewFromConfig(a.aws), add) },
+		func() error { return listMonitoring(ctx, cloudwatch.NewFromConfig(a.aws), add) },
+		func() error { return listTopics(ctx, sns.NewFromConfig(a.aws), add) },
+		func() error { return listEvents(ctx, eventbridge.NewFromConfig(a.aws), add) },
 		func() error {
 			p := ecr.NewDescribeRepositoriesPaginator(ecr.NewFromConfig(a.aws), &ecr.DescribeRepositoriesInput{})
 			return pages(ctx, p.HasMorePages, p.NextPage, func(out *ecr.DescribeRepositoriesOutput) error {
@@ -633,4 +639,88 @@ func listBuckets(ctx context.Context, c *s3.Client, add adder) error {
 		}
 		return nil
 	})
+}
+
+// listMonitoring lists alarms and dashboards. Dashboards have no tags, but the stack in their names.
+func listMonitoring(ctx context.Context, c *cloudwatch.Client, add adder) error {
+	alarms, boards := cloudwatch.NewDescribeAlarmsPaginator(c, &cloudwatch.DescribeAlarmsInput{}), cloudwatch.NewListDashboardsPaginator(c, &cloudwatch.ListDashboardsInput{})
+	err := pages(ctx, alarms.HasMorePages, alarms.NextPage, func(out *cloudwatch.DescribeAlarmsOutput) error {
+		for _, alarm := range out.MetricAlarms {
+			tags := map[string]string{}
+			if out, err := c.ListTagsForResource(ctx, &cloudwatch.ListTagsForResourceInput{ResourceARN: alarm.AlarmArn}); err == nil {
+				for _, tag := range out.Tags {
+					tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+				}
+			}
+			add("cloudwatch/alarm", alarm.AlarmArn, nil, tags)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return pages(ctx, boards.HasMorePages, boards.NextPage, func(out *cloudwatch.ListDashboardsOutput) error {
+		for _, board := range out.DashboardEntries {
+			add("cloudwatch/dashboard", board.DashboardName, nil, nil)
+		}
+		return nil
+	})
+}
+
+// listTopics lists topics and who is subscribed, which goes with its topic.
+func listTopics(ctx context.Context, c *sns.Client, add adder) error {
+	topics := sns.NewListTopicsPaginator(c, &sns.ListTopicsInput{})
+	return pages(ctx, topics.HasMorePages, topics.NextPage, func(out *sns.ListTopicsOutput) error {
+		for _, topic := range out.Topics {
+			tags := map[string]string{}
+			if out, err := c.ListTagsForResource(ctx, &sns.ListTagsForResourceInput{ResourceArn: topic.TopicArn}); err == nil {
+				for _, tag := range out.Tags {
+					tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+				}
+			}
+			add("sns/topic", topic.TopicArn, nil, tags)
+			subscriptions := sns.NewListSubscriptionsByTopicPaginator(c, &sns.ListSubscriptionsByTopicInput{TopicArn: topic.TopicArn})
+			if err := pages(ctx, subscriptions.HasMorePages, subscriptions.NextPage, func(out *sns.ListSubscriptionsByTopicOutput) error {
+				for _, subscription := range out.Subscriptions {
+					add("sns/subscription", subscription.SubscriptionArn, nil, maps.Clone(tags))
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// listEvents lists rules with their targets, and how EventBridge calls an API. Those have no tags, but names.
+func listEvents(ctx context.Context, c *eventbridge.Client, add adder) error {
+	rules, err := c.ListRules(ctx, &eventbridge.ListRulesInput{})
+	if err != nil {
+		return err
+	}
+	for _, rule := range rules.Rules {
+		tags := map[string]string{}
+		if out, err := c.ListTagsForResource(ctx, &eventbridge.ListTagsForResourceInput{ResourceARN: rule.Arn}); err == nil {
+			for _, tag := range out.Tags {
+				tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+			}
+		}
+		add("events/rule", rule.Name, nil, tags)
+	}
+	connections, err := c.ListConnections(ctx, &eventbridge.ListConnectionsInput{})
+	if err != nil {
+		return err
+	}
+	for _, connection := range connections.Connections {
+		add("events/connection", connection.Name, nil, nil)
+	}
+	destinations, err := c.ListApiDestinations(ctx, &eventbridge.ListApiDestinationsInput{})
+	if err != nil {
+		return err
+	}
+	for _, destination := range destinations.ApiDestinations {
+		add("events/api-destination", destination.Name, nil, nil)
+	}
+	return nil
 }

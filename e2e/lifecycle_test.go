@@ -153,6 +153,8 @@ var kinds = map[string]string{
 	"apigatewayv2/stage": "api/stage", "apigatewayv2/vpcLink": "api/vpc-link",
 	"apigatewayv2/domainName": "api/domain-name", "apigatewayv2/apiMapping": "api/mapping",
 	"acm/certificate": "acm/certificate", "route53/record": "route53/record",
+	"cloudwatch/metricAlarm": "cloudwatch/alarm", "cloudwatch/dashboard": "cloudwatch/dashboard", "sns/topic": "sns/topic", "sns/topicSubscription": "sns/subscription",
+	"cloudwatch/eventRule": "events/rule", "cloudwatch/eventConnection": "events/connection", "cloudwatch/eventApiDestination": "events/api-destination",
 }
 
 // compare asserts that the account holds what the stacks' states say, each thing once, and nothing besides.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
 	"private-api/e2e/awsproxy"
 )
@@ -225,9 +226,46 @@ func TestRollout(t *testing.T) {
 			r.proxy.Clear()
 			r.up(t)
 		}},
+		{"alarms come, to guard deployments", func(t *testing.T) {
+			r.configure(t, base().with(set).with(guarded))
+			ops, _ := r.up(t)
+			expect(t, ops, alarms("create"))
+			a.compare(t, r.deployment)
+			r.unchanged(t)
+		}},
+		{"an alarm ends a deployment", func(t *testing.T) {
+			good := r.definition(t, "book")
+			r.proxy.Decide(awsproxy.Outcome{Service: "producer-book", End: awsproxy.Alarm, Alarm: "-errors-"})
+			set = services(env("6"), env("1").with(settings{"desiredCount": 3}))
+			r.configure(t, base().with(set).with(guarded))
+			r.fails(t, "service book: the deployment of image sha256:", "ECS says ROLLBACK_IN_PROGRESS, as alarm producer-book-errors-", "What ran before goes on", "deployment failed: alarm detected",
+				": ALARM: "+awsproxy.SawAlarm, "docs/operations.md#an-alarm-stops-a-deployment")
+			if r.definition(t, "book") != good {
+				t.Errorf("the service has task definition %s, want %s", r.definition(t, "book"), good)
+			}
+		}},
+		{"the next up says so too", func(t *testing.T) {
+			r.fails(t, "ECS says ROLLBACK_SUCCESSFUL, as alarm producer-book-errors-", "docs/operations.md#an-alarm-stops-a-deployment")
+		}},
+		{"an alarm that is red before a deployment is a warning", func(t *testing.T) {
+			set = services(env("7"), env("1").with(settings{"desiredCount": 3}))
+			r.configure(t, base().with(set).with(guarded))
+			var shown strings.Builder
+			r.up(t, optup.ProgressStreams(&shown))
+			if text := shown.String(); !strings.Contains(text, "warning: service book: alarms that are red before the deployment, in which ECS then watches none: producer-book-errors-") || strings.Contains(text, "service author: alarms") {
+				t.Errorf("the up shows\n%s", text)
+			}
+		}},
+		{"alarms go", func(t *testing.T) {
+			r.configure(t, base().with(set))
+			ops, _ := r.up(t)
+			expect(t, ops, alarms("delete"))
+			a.compare(t, r.deployment)
+			r.unchanged(t)
+		}},
 		{"without waiting, it asks nothing", func(t *testing.T) {
 			r.proxy.Decide(crash)
-			set = services(env("6"), env("1").with(settings{"desiredCount": 3}))
+			set = services(env("8"), env("1").with(settings{"desiredCount": 3}))
 			r.configure(t, base().with(set).with(settings{"waitForSteadyState": false}))
 			mark := r.proxy.Mark()
 			r.up(t)
@@ -245,6 +283,9 @@ func TestRollout(t *testing.T) {
 	r.destroy(t)
 	a.sweep(t, "rollout")
 }
+
+// guarded are settings with alarms.
+var guarded = settings{"alarms": true}
 
 // watchFaults are questions that stay without an answer: the AWS SDK tries each three times.
 var watchFaults = []*awsproxy.Fault{

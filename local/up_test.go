@@ -501,6 +501,60 @@ func TestLogsAndKey(t *testing.T) {
 	}
 }
 
+// A version that starts and answers 500 is rolled back by its alarm: the up says which one, what it saw and which image, and
+// what ran before goes on.
+func TestAlarms(t *testing.T) {
+	t.Setenv("CI", "") // with it, progress is not ephemeral
+	s := prepare(t, nil)
+	var progress progress
+	s.progress = progress.add
+	s.begin(t, "-config", "alarms=true")
+	s.await(t)
+	if !progress.has("producer-book", "service book: 2 of 2 tasks running, waits for alarms, targets: ") {
+		t.Errorf("progress is %q", progress.lines)
+	}
+	source := filepath.Join(s.root, "apps", "echo", "main.go")
+	good, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := strings.Replace(string(good), `os.Getenv("IMAGE_DIGEST")`, `"broken-"`, 1)
+	if err := os.WriteFile(source, []byte(broken), 0o644); err != nil || broken == string(good) {
+		t.Fatal(err)
+	}
+	var text string
+	_, failed := mocked.Load(s.url+"/api/echo/", func() { text = s.up(t, "What ran before goes on. Press Enter") })
+	for _, pattern := range []string{
+		`service echo: the deployment of image sha256:[0-9a-f]{64} failed: ECS says ROLLBACK_\w+, as alarm producer-echo-errors-\w+ went off\. What ran before goes on`,
+		`\n *producer-echo-errors-\w+: ALARM: Threshold Crossed: [23] out of the last 3 datapoints \[\d+\.\d \(.*were greater than the threshold \(5\.0\)`,
+		`docs/operations\.md#an-alarm-stops-a-deployment`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(text) {
+			t.Errorf("%s is not in\n%s", pattern, text)
+		}
+	}
+	if len(failed) == 0 || slices.ContainsFunc(failed, func(f string) bool { return f != "500 Internal Server Error" }) {
+		t.Errorf("%d requests failed: %q", len(failed), failed[:min(5, len(failed))])
+	}
+	// ECS goes on with the rollback when the up has ended.
+	_, failed = mocked.Load(s.url+"/api/books", func() {
+		for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
+			if status, _ := s.get(t, "/api/echo/"); status == 200 || time.Now().After(end) {
+				break
+			}
+		}
+	})
+	if sent, more := mocked.Load(s.url+"/api/echo/", func() { time.Sleep(time.Second) }); len(failed)+len(more) > 0 || sent == 0 {
+		t.Errorf("after the rollback, of %d requests failed %q", sent, append(failed, more...))
+	}
+	if err := os.WriteFile(source, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if text := s.up(t, "Press Enter"); strings.Contains(text, "What ran before") {
+		t.Errorf("once it is mended:\n%s", text)
+	}
+}
+
 // Ctrl-C in any phase ends it without an error and leaves nothing.
 func TestInterrupt(t *testing.T) {
 	for name, shown := range map[string]string{

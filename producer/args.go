@@ -48,6 +48,11 @@ type Args struct {
 	ContainerInsights  bool
 	FlowLogs           bool
 	AccessLogs         bool
+	Alarms             bool // for each service, which guard its deployments
+	AlarmThresholds    setting.Thresholds
+
+	// AlarmActions are the ARNs of the topics that alarms tell; nil: none.
+	AlarmActions pulumi.StringArrayInput
 
 	// KmsKeyArn is the ARN of the key that encrypts log groups and image repositories; nil: AWS's own keys.
 	KmsKeyArn pulumi.StringPtrInput
@@ -205,6 +210,8 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.FlowLogs(s, &a.FlowLogs)
 	setting.Var(s, &a.AccessLogs, "accessLogs", false, "Keep a log of each request to the load balancer, in an S3 bucket",
 		"in place; `false` deletes the bucket and the logs, which deletionProtection refuses")
+	setting.Alarms(s, &a.Alarms)
+	setting.AlarmThresholds(s, &a.AlarmThresholds)
 	setting.Var(s, &a.DeletionProtection, "deletionProtection", false,
 		"Refuse to delete the load balancer and its access logs, the image repositories and the KMS key", setting.InPlace)
 }
@@ -288,12 +295,16 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 		p.Add("drainSeconds", a.DrainTime, "0 to %d seconds: less than stopTimeoutSeconds (%d) by two, in which the service shuts down", latest, a.StopTimeout)
 	}
 	a.validateSpot(&p)
-	// An update waits until the new tasks are healthy and the old ones have left and stopped; the deletion of a service
-	// waits for the latter.
-	if seconds := healthyChecks*a.HealthCheckInterval + a.DeregistrationDelay + a.StopTimeout; seconds >= a.DeploymentTimeout*60 {
+	// An update waits until the new tasks are healthy, the old ones have left and stopped, and no alarm has gone off; the
+	// deletion of a service waits for the tasks.
+	if seconds := healthyChecks*a.HealthCheckInterval + a.DeregistrationDelay + a.StopTimeout + a.bakeTime(); seconds >= a.DeploymentTimeout*60 {
+		alarms := ""
+		if a.Alarms {
+			alarms = fmt.Sprintf(", and the %d seconds in which ECS watches the alarms,", a.bakeTime())
+		}
 		p.Add("deploymentTimeoutMinutes", a.DeploymentTimeout,
-			"%d or more: longer than %d × healthCheckIntervalSeconds (%d), deregistrationDelaySeconds (%d) and stopTimeoutSeconds (%d) together",
-			seconds/60+1, healthyChecks, a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout)
+			"%d or more: longer than %d × healthCheckIntervalSeconds (%d), deregistrationDelaySeconds (%d) and stopTimeoutSeconds (%d)%s together",
+			seconds/60+1, healthyChecks, a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout, alarms)
 	}
 	validateMemory(&p, "", a.CPU, a.Memory)
 	a.validateScaling(&p)

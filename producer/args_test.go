@@ -16,20 +16,22 @@ var limits = map[string]struct {
 	lowest, highest int
 	field           func(*Args) *int
 }{
-	"desiredCount":                {1, 5000, func(a *Args) *int { return &a.DesiredCount }},
-	"scaling.min":                 {1, 5000, func(a *Args) *int { return &a.Scaling.Min }},
-	"scaling.max":                 {1, 5000, func(a *Args) *int { return &a.Scaling.Max }},
-	"scaling.cpu":                 {1, 100, func(a *Args) *int { return &a.Scaling.CPU }},
-	"healthCheckIntervalSeconds":  {5, 300, func(a *Args) *int { return &a.HealthCheckInterval }},
-	"healthCheckTimeoutSeconds":   {2, 120, func(a *Args) *int { return &a.HealthCheckTimeout }},
-	"deregistrationDelaySeconds":  {0, 3600, func(a *Args) *int { return &a.DeregistrationDelay }},
-	"drainSeconds":                {0, 118, func(a *Args) *int { return &a.DrainTime }},
-	"stopTimeoutSeconds":          {2, 120, func(a *Args) *int { return &a.StopTimeout }},
-	"onDemandBase":                {0, 5000, func(a *Args) *int { return &a.OnDemandBase }},
-	"deploymentTimeoutMinutes":    {1, 120, func(a *Args) *int { return &a.DeploymentTimeout }},
-	"services.alpha.desiredCount": {1, 5000, func(a *Args) *int { return &a.Services[0].DesiredCount }},
-	"services.alpha.port":         {1024, 65535, func(a *Args) *int { return &a.Services[0].Port }},
-	"services.alpha.priority":     {1, 50000, func(a *Args) *int { return &a.Services[0].Priority }},
+	"desiredCount":                           {1, 5000, func(a *Args) *int { return &a.DesiredCount }},
+	"scaling.min":                            {1, 5000, func(a *Args) *int { return &a.Scaling.Min }},
+	"scaling.max":                            {1, 5000, func(a *Args) *int { return &a.Scaling.Max }},
+	"scaling.cpu":                            {1, 100, func(a *Args) *int { return &a.Scaling.CPU }},
+	"healthCheckIntervalSeconds":             {5, 300, func(a *Args) *int { return &a.HealthCheckInterval }},
+	"healthCheckTimeoutSeconds":              {2, 120, func(a *Args) *int { return &a.HealthCheckTimeout }},
+	"deregistrationDelaySeconds":             {0, 3600, func(a *Args) *int { return &a.DeregistrationDelay }},
+	"drainSeconds":                           {0, 118, func(a *Args) *int { return &a.DrainTime }},
+	"stopTimeoutSeconds":                     {2, 120, func(a *Args) *int { return &a.StopTimeout }},
+	"onDemandBase":                           {0, 5000, func(a *Args) *int { return &a.OnDemandBase }},
+	"deploymentTimeoutMinutes":               {1, 120, func(a *Args) *int { return &a.DeploymentTimeout }},
+	"services.alpha.desiredCount":            {1, 5000, func(a *Args) *int { return &a.Services[0].DesiredCount }},
+	"services.alpha.port":                    {1024, 65535, func(a *Args) *int { return &a.Services[0].Port }},
+	"services.alpha.priority":                {1, 50000, func(a *Args) *int { return &a.Services[0].Priority }},
+	"alarmThresholds.serviceErrorPercent":    {1, 99, func(a *Args) *int { return &a.AlarmThresholds.ServiceErrorPercent }},
+	"alarmThresholds.serviceP99Milliseconds": {1, 30000, func(a *Args) *int { return &a.AlarmThresholds.ServiceP99Milliseconds }},
 }
 
 func TestLimits(t *testing.T) {
@@ -208,6 +210,10 @@ func TestRefusals(t *testing.T) {
 		{"deregistration longer than an update", func(a *Args) { a.DeregistrationDelay = 3600 }, `deploymentTimeoutMinutes: 10 is not allowed: 62 or more: longer than 2 × healthCheckIntervalSeconds (30), deregistrationDelaySeconds (3600) and stopTimeoutSeconds (30) together`},
 		{"longest deregistration in an update", func(a *Args) { a.DeregistrationDelay = 509 }, ""},
 		{"deregistration as long as an update", func(a *Args) { a.DeregistrationDelay = 510 }, `deploymentTimeoutMinutes: 10 is not allowed: 11 or more`},
+		{"longest deregistration with alarms", func(a *Args) { a.Alarms, a.DeregistrationDelay = true, 329 }, ""},
+		{"deregistration and alarms as long as an update", func(a *Args) { a.Alarms, a.DeregistrationDelay = true, 330 },
+			`deploymentTimeoutMinutes: 10 is not allowed: 11 or more: longer than 2 × healthCheckIntervalSeconds (30), deregistrationDelaySeconds (330) and stopTimeoutSeconds (30), and the 180 seconds in which ECS watches the alarms, together`},
+		{"no share of errors", func(a *Args) { a.AlarmThresholds.ServiceErrorPercent = 0 }, `alarmThresholds.serviceErrorPercent: 0 is not allowed: 1 to 99 percent`},
 		{"health checks longer than an update", func(a *Args) { a.HealthCheckInterval = 300 }, `deploymentTimeoutMinutes: 10 is not allowed: 12 or more: longer than 2 × healthCheckIntervalSeconds (300)`},
 		{"stop longer than an update", func(a *Args) { a.DeploymentTimeout, a.StopTimeout = 2, 120 }, `stopTimeoutSeconds (120)`},
 		{"longest of all times", func(a *Args) {

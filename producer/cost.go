@@ -10,6 +10,9 @@ const (
 	serviceMetrics = 25
 )
 
+// metricsOfAlarms are those that the alarms of a service read: two alarms, of two each.
+const metricsOfAlarms = 4
+
 // Cost lists what AWS charges for the producer, as it has the settings.
 func (a *Args) Cost() []cost.Line {
 	zones, gateways, endpoints, balancers, metrics := len(a.AvailabilityZones), 0, 0, 0, 0
@@ -43,6 +46,9 @@ func (a *Args) Cost() []cost.Line {
 	}
 	if gateways+endpoints > 0 {
 		lines = append(lines, cost.OfLoad(out, data, cost.ServiceLog))
+	}
+	if a.Alarms {
+		lines = append(lines, cost.Of("alarms", "alarm-metric", len(a.Services)*metricsOfAlarms))
 	}
 	for _, s := range a.Services {
 		lines = append(lines, a.costOfTasks(withDefaults(s, a))...)

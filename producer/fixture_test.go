@@ -16,6 +16,7 @@ const (
 	secretARN    = "arn:aws:secretsmanager:us-west-2:123456789012:secret:db-AbCdEf"
 	parameterARN = "arn:aws:ssm:us-west-2:123456789012:parameter/token"
 	keyARN       = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	topicARN     = "arn:aws:sns:us-west-2:123456789012:pages"
 	logKeyARN    = "arn:aws:kms:us-west-2:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 	repository   = "123456789012.dkr.ecr.us-west-2.amazonaws.com/team/gamma"
 )
@@ -46,6 +47,8 @@ func everythingOn(t *testing.T) *Args {
 	a.TLS = &TLS{CertificateArn: pulumi.String("arn:aws:acm:us-west-2:123456789012:certificate/1"), ServerName: "api.example.com"}
 	a.LogRetentionDays, a.DeletionProtection, a.ContainerInsights = 7, true, false
 	a.FlowLogs, a.AccessLogs, a.KmsKeyArn = true, true, pulumi.String(logKeyARN)
+	a.Alarms, a.AlarmActions = true, pulumi.ToStringArray([]string{topicARN})
+	a.AlarmThresholds.ServiceErrorPercent, a.AlarmThresholds.ServiceP99Milliseconds = 10, 500
 	a.Services[0].AllowFrom = []string{"beta"}
 	a.Services[0].Environment = map[string]string{"MODE": "quiet"}
 	a.Services[0].Secrets = map[string]string{"PASSWORD": secretARN + ":password::", "TOKEN": parameterARN}

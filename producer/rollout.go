@@ -26,12 +26,14 @@ func (d *deployment) rememberDeployment(ctx *pulumi.Context, in *shared) (*pulum
 		newest := ""
 		if cluster := change.OldOutputs["cluster"]; cluster.IsString() {
 			cfg, err := in.awsConfig(ctx.Context())
+			watcher := rollout.New(cfg)
 			if err == nil {
-				newest, err = rollout.New(cfg).Newest(ctx.Context(), cluster.StringValue(), string(change.ID))
+				newest, err = watcher.Newest(ctx.Context(), cluster.StringValue(), string(change.ID))
 			}
 			if err != nil {
 				return fmt.Errorf("service %s: nothing was changed, as AWS does not say what is deployed: %w", d.Name, err)
 			}
+			d.warnOfRed(ctx, watcher, change)
 		}
 		d.previous.Store(&newest)
 		return nil

@@ -94,6 +94,15 @@ func (s *Service) startCount() int {
 	return min(max(s.DesiredCount, s.Scaling.Min), s.Scaling.Max)
 }
 
+// Tasks returns how many tasks of a service should run at least, and how many scaling lets run; 0 if it is not scaled.
+func (a *Args) Tasks(s Service) (least, most int) {
+	s = withDefaults(s, a)
+	if s.Scaling.Max == 0 {
+		return s.DesiredCount, 0
+	}
+	return s.Scaling.Min, s.Scaling.Max
+}
+
 // mostTasks is the number of tasks that a service has at most, outside of deployments.
 func (s *Service) mostTasks() int { return cmp.Or(s.Scaling.Max, s.DesiredCount) }
 

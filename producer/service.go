@@ -223,6 +223,10 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 	if err != nil {
 		return nil, err
 	}
+	alarms, err := d.newAlarms(ctx, in, opts...)
+	if err != nil {
+		return nil, err
+	}
 	// Tasks stop no slower when the service is deleted; the provider's own limit is 20 minutes.
 	waitForDeletion := fmt.Sprintf("%dm", max(20, in.DeploymentTimeout))
 	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
@@ -243,6 +247,7 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		}},
 		ServiceRegistries:               ecs.ServiceServiceRegistriesArgs{RegistryArn: names.Arn},
 		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
+		Alarms:                          alarms,
 		DeploymentMinimumHealthyPercent: pulumi.Int(100),
 		DeploymentMaximumPercent:        pulumi.Int(200),
 		HealthCheckGracePeriodSeconds:   pulumi.Int(in.HealthCheckInterval * healthyChecks),

@@ -15,10 +15,11 @@ import (
 
 	"private-api/consumer"
 	"private-api/internal/setting"
+	"private-api/operations"
 	"private-api/producer"
 )
 
-// configuration is the whole configuration of a stack: its own settings, and those of the two components.
+// configuration is the whole configuration of a stack: its own settings, and those of the components.
 type configuration struct {
 	availabilityZones     []string
 	availabilityZoneCount int
@@ -34,12 +35,13 @@ type configuration struct {
 	changed    []setting.Declaration // what differs from its default
 	bastionSet bool                  // by somebody, to whatever value
 
-	producer *producer.Args
-	consumer *consumer.Args
+	producer   *producer.Args
+	consumer   *consumer.Args
+	operations *operations.Args
 }
 
 func newConfiguration(services []producer.Service, root string) *configuration {
-	c := &configuration{producer: &producer.Args{Services: slices.Clone(services), Root: root}, consumer: &consumer.Args{}}
+	c := &configuration{producer: &producer.Args{Services: slices.Clone(services), Root: root}, consumer: &consumer.Args{}, operations: &operations.Args{}}
 	for _, s := range services {
 		c.consumer.Services = append(c.consumer.Services, consumer.Service{Name: s.Name, Path: s.Path})
 	}
@@ -50,6 +52,7 @@ func newConfiguration(services []producer.Service, root string) *configuration {
 func (c *configuration) Declare(s *setting.Set) {
 	c.producer.Declare(s)
 	c.consumer.Declare(s)
+	c.operations.Declare(s)
 	c.listener.Declare(s)
 	setting.Var(s, &c.availabilityZones, "availabilityZones", nil, "Names of two zones or more; empty takes the first ones that have VPC links", setting.Fixed)
 	setting.Var(s, &c.availabilityZoneCount, "availabilityZoneCount", 2, "How many zones to take if availabilityZones is empty", setting.Fixed,
@@ -92,6 +95,7 @@ func (c *configuration) read(ctx *pulumi.Context, keys []string) setting.Problem
 	c.changed = setting.Changed(defaults, c)
 	_, c.bastionSet = lookup("bastion")
 	c.adapt()
+	c.adaptOperations()
 	problems = append(problems, c.validate()...)
 	problems = slices.DeleteFunc(problems, func(p *setting.Problem) bool { return slices.Contains(secret, topLevel(p.Key)) })
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(secret))) {
@@ -210,7 +214,7 @@ func (c *configuration) validate() setting.Problems {
 	if c.production && c.consumer.Authorization == consumer.AuthorizationNone && !c.allowUnauthenticated {
 		problems.Add("authorization", c.consumer.Authorization, "iam or jwt while production is true; set allowUnauthenticated to offer the API to everyone")
 	}
-	return slices.Concat(problems, c.domain.validate(), c.validateTags())
+	return slices.Concat(problems, c.domain.validate(), c.validateOperations(), c.validateTags())
 }
 
 // maxTags leaves room for the program's own of the 50 that AWS allows:

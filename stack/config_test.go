@@ -104,6 +104,11 @@ func TestStackFilesAreAccepted(t *testing.T) {
 		if vpcs, logs := len(r.All("ec2.Vpc")), len(r.All("ec2.FlowLog")); logs != vpcs {
 			t.Errorf("prod: %d VPCs, %d flow logs", vpcs, logs)
 		}
+		for kind, want := range map[string]int{"cloudwatch.MetricAlarm": 2 + 3*len(Services()), "cloudwatch.Dashboard": 1, "cloudwatch.QueryDefinition": 3, "cloudwatch.EventRule": 0, "sns.Topic": 0} {
+			if got := len(r.All(kind)); got != want {
+				t.Errorf("prod: %d of %s, want %d", got, kind, want)
+			}
+		}
 		if got := r.Get(t, "lb.LoadBalancer producer").Input("enableDeletionProtection"); got != true {
 			t.Errorf("prod: deletion protection %v", got)
 		}
@@ -137,6 +142,15 @@ func TestSettings(t *testing.T) {
 	jwt := map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}
 	dom := func(fields string) string { return `{"name":"api.example.com","zone":"example.com"` + fields + `}` }
 	named := map[string]string{"domain": dom("")}
+	events := []string{"cloudwatch.EventApiDestination operations-warm", "cloudwatch.EventConnection operations-warm", "cloudwatch.EventRule operations-warm", "cloudwatch.EventTarget operations-warm"}
+	alarms := slices.Concat([]string{"cloudwatch.MetricAlarm operations-errors", "cloudwatch.MetricAlarm operations-latency"}, perService("cloudwatch.MetricAlarm operations-tasks-%s"),
+		perService("cloudwatch.MetricAlarm producer-%s-errors"), perService("cloudwatch.MetricAlarm producer-%s-latency"))
+	var told []string
+	for _, alarm := range alarms {
+		if told = append(told, alarm+" alarmActions"); strings.HasPrefix(alarm, "cloudwatch.MetricAlarm operations") {
+			told = append(told, alarm+" okActions")
+		}
+	}
 	tested := map[string]bool{
 		"aws:region": true, "availabilityZoneCount": true, // TestZones
 		"allowUnauthenticated": true,                                                                                  // below, as production needs it
@@ -186,11 +200,27 @@ func TestSettings(t *testing.T) {
 		{key: "containerInsights", value: "false", changed: []string{"ecs.Cluster producer settings"}, removed: []string{"cloudwatch.LogGroup producer-insights"}},
 		{key: "flowLogs", value: "true", added: flowLogs("producer", "consumer")},
 		{key: "flowLogs", value: "true", with: map[string]string{"bastion": "false"}, added: flowLogs("producer")},
+		{key: "alarms", value: "true", changed: perService("ecs.Service producer-%s alarms"), added: append(alarms, "operations.Operations operations")},
+		{key: "alarmThresholds", value: `{"serviceErrorPercent":10}`, with: map[string]string{"alarms": "true"}, changed: slices.Concat(perService("cloudwatch.MetricAlarm producer-%s-errors alarmDescription"), perService("cloudwatch.MetricAlarm producer-%s-errors threshold"))},
+		{key: "alarmThresholds", value: `{"serviceP99Milliseconds":500}`, with: map[string]string{"alarms": "true"}, changed: slices.Concat(perService("cloudwatch.MetricAlarm producer-%s-latency alarmDescription"), perService("cloudwatch.MetricAlarm producer-%s-latency threshold"))},
 		{key: "accessLogs", value: "true", changed: []string{"lb.LoadBalancer producer accessLogs"}, added: []string{"s3.Bucket producer-access-logs", "s3.BucketOwnershipControls producer-access-logs",
 			"s3.BucketPolicy producer-access-logs", "s3.BucketPublicAccessBlock producer-access-logs"}},
 		{key: "customerManagedKey", value: "true", added: []string{"kms.Key key"}, changed: slices.Concat(
 			[]string{"cloudwatch.LogGroup consumer kmsKeyId", "cloudwatch.LogGroup producer-insights kmsKeyId"}, perService("cloudwatch.LogGroup producer-%s kmsKeyId"),
 			perService("ecr.Repository producer-%s encryptionConfigurations"), perService("iam.RolePolicy producer-%s-execution policy"))},
+		{key: "alarmThresholds", value: `{"apiErrorPercent":10}`, with: map[string]string{"alarms": "true"}, changed: []string{"cloudwatch.MetricAlarm operations-errors alarmDescription", "cloudwatch.MetricAlarm operations-errors threshold"}},
+		{key: "alarmThresholds", value: `{"apiP99Milliseconds":500}`, with: map[string]string{"alarms": "true"}, changed: []string{"cloudwatch.MetricAlarm operations-latency alarmDescription", "cloudwatch.MetricAlarm operations-latency threshold"}},
+		{key: "alarmEmails", value: `["on-call@example.com"]`, with: map[string]string{"alarms": "true"}, changed: told,
+			added: []string{"kms.Key key", "operations.Topic alarms", "sns.Topic alarms", "sns.TopicPolicy alarms", "sns.TopicSubscription alarms-on-call@example.com"}},
+		{key: "alarmEmails", value: `["on-call@example.com"]`, with: map[string]string{"alarms": "true", "customerManagedKey": "true"}, changed: append([]string{"kms.Key key description", "kms.Key key policy"}, told...),
+			added: []string{"operations.Topic alarms", "sns.Topic alarms", "sns.TopicPolicy alarms", "sns.TopicSubscription alarms-on-call@example.com"}},
+		{key: "alarmTopicArn", value: "arn:aws:sns:us-west-2:123456789012:on-call", with: map[string]string{"alarms": "true"}, changed: told},
+		{key: "desiredCount", value: "3", with: map[string]string{"alarms": "true"}, changed: slices.Concat(perService("ecs.Service producer-%s desiredCount"),
+			perService("cloudwatch.MetricAlarm operations-tasks-%s alarmDescription"), perService("cloudwatch.MetricAlarm operations-tasks-%s threshold"))},
+		{key: "dashboard", value: "true", added: []string{"cloudwatch.Dashboard operations", "operations.Operations operations"}},
+		{key: "savedQueries", value: "true", added: []string{"cloudwatch.QueryDefinition operations-errors", "cloudwatch.QueryDefinition operations-request", "cloudwatch.QueryDefinition operations-slowest", "operations.Operations operations"}},
+		{key: "keepLinkWarm", value: "true", added: append([]string{"iam.Role operations-warm", "iam.RolePolicy operations-warm", "operations.Operations operations"}, events...)},
+		{key: "keepLinkWarm", value: "true", with: map[string]string{"authorization": "iam", "publicHealth": "true"}, added: append([]string{"iam.Role operations-warm", "iam.RolePolicy operations-warm", "operations.Operations operations"}, events...)},
 		{key: "deletionProtection", value: "true", with: map[string]string{"customerManagedKey": "true", "accessLogs": "true"}, changed: slices.Concat(
 			[]string{"kms.Key key (protect)", "s3.Bucket producer-access-logs (protect)", "s3.Bucket producer-access-logs forceDestroy"},
 			[]string{"lb.LoadBalancer producer (protect)", "lb.LoadBalancer producer enableDeletionProtection"}, perService("ecr.Repository producer-%s (protect)"), perService("ecr.Repository producer-%s forceDelete"))},
@@ -386,6 +416,9 @@ func TestRefusals(t *testing.T) {
 		{name: "malformed field", settings: map[string]string{"throttle": `{"burst":"many"}`}, want: []string{`throttle.burst: "many" is not allowed: a whole number`}},
 		{name: "malformed object", settings: map[string]string{"throttle": `50`}, want: []string{`throttle: "50" is not allowed: an object`}},
 		{name: "open production", settings: map[string]string{"production": "true"}, want: []string{`authorization: "none" is not allowed: iam or jwt while production is true`}},
+		{name: "warm link behind authorization", settings: map[string]string{"keepLinkWarm": "true", "authorization": "iam"},
+			want: []string{`keepLinkWarm: true is not allowed: false, or publicHealth true too: with authorization "iam" and publicHealth false, the API refuses its request`}},
+		{name: "mails without alarms", settings: map[string]string{"alarmEmails": `["a@example.com"]`}, want: []string{"alarms: false is not allowed: true, as alarmEmails or alarmTopicArn is set"}},
 		{name: "SSH from everywhere", settings: map[string]string{"ssh": `{"keyName":"me","cidrs":["0.0.0.0/0"]}`}, want: []string{`ssh.cidrs: "0.0.0.0/0" is not allowed: different IPv4 ranges of /8 or smaller`}},
 		{name: "region", settings: map[string]string{"aws:region": "Oregon"}, want: []string{`aws:region: "Oregon" is not allowed: a region such as us-west-2`}},
 		{name: "tag of AWS", settings: map[string]string{"tags": `{"aws:x":"y"}`}, want: []string{`tags: "aws:x" is not allowed`}},

@@ -4,11 +4,11 @@ import "private-api/internal/cost"
 
 // estimate says what the stack costs. It needs what is looked up.
 func (c *configuration) estimate() (*cost.Estimate, error) {
-	lines := c.consumer.Cost()
+	lines := append(c.consumer.Cost(), c.operations.Cost()...)
 	if !c.adopts() {
 		lines = append(lines, c.producer.Cost()...)
 	}
-	if c.customerManagedKey {
+	if c.needsKey() {
 		lines = append(lines, cost.Of("KMS key", "kms-key", 1))
 	}
 	return cost.New(c.producer.Region, lines)

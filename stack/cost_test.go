@@ -90,7 +90,7 @@ func TestCost(t *testing.T) {
 		most   float64 // total with the most tasks; 0: as total
 	}{
 		"dev":               {own(dev, 2), nat + alb + bastion + zone + cents(4*armSpot), 0, 0},
-		"prod":              {own(prod, 2), 2*nat + alb + zone + cents(4*arm) + 18.60 /* (12+2*25) * 0.30 */ + 1 /* key */, 0, 0},
+		"prod":              {own(prod, 2), 2*nat + alb + zone + cents(4*arm) + 18.60 /* (12+2*25) * 0.30 */ + 1 /* key */ + 1.40 /* alarms on 14 metrics */ + 3 /* dashboard */, 0, 0},
 		"endpoints":         {own(with(dev, "egress", "endpoints"), 2), 43.80 /* 3 in 2 zones: 6 * 730 * 0.01 */ + alb + bastion + zone + cents(4*armSpot), 1.95, 0},
 		"secrets, 3 zones":  {own(with(dev, "egress", "endpoints", "availabilityZoneCount", "3", "services", `{"service-01":{"secrets":{"A":"arn:aws:ssm:us-west-2:123456789012:parameter/a"}}}`), 2), 87.60 /* 4 in 3 zones */ + alb + bastion + zone + cents(4*armSpot), 1.95, 0},
 		"25 services":       {own(dev, 25), nat + alb + bastion + zone + cents(50*armSpot), 0, 0},
@@ -98,6 +98,7 @@ func TestCost(t *testing.T) {
 		"x86, Spot":         {own(with(dev, "architecture", "x86_64"), 2), nat + alb + bastion + zone + cents(4*x86Spot), 0, 0},
 		"x86":               {own(with(dev, "architecture", "x86_64", "spot", "false"), 2), nat + alb + bastion + zone + cents(4*x86), 0, 0},
 		"scaling":           {own(with(dev, "spot", "false", "scaling", `{"min":2,"max":5}`), 2), nat + alb + bastion + zone + cents(4*arm) + 0.40 /* 4 alarms */, 0, nat + alb + bastion + zone + cents(10*arm) + 0.40},
+		"alarms, mails":     {own(with(dev, "alarms", "true", "alarmEmails", `["on-call@example.com"]`), 3), nat + alb + bastion + zone + cents(6*armSpot) + 1.90 /* on 19 metrics */ + 1 /* key of the topic */, 0, 0},
 		"base of 1":         {own(with(dev, "onDemandBase", "1"), 2), nat + alb + bastion + zone + cents(2*arm) + cents(2*armSpot), 0, 0},
 		"base of all":       {own(with(dev, "onDemandBase", "5"), 2), nat + alb + bastion + zone + cents(4*arm), 0, 0},
 		"sizes":             {own(with(dev, "spot", "false", "services", `{"service-01":{"cpu":1024,"memory":2048,"desiredCount":3}}`), 2), nat + alb + bastion + zone + cents(3*28.835 /* 730 * (0.03238 + 2*0.00356) */ +2*arm), 0, 0},
@@ -159,9 +160,10 @@ var (
 		apigatewayv2.Integration apigatewayv2.Route apigatewayv2.Stage apigatewayv2.VpcLink ec2.DefaultSecurityGroup ec2.InternetGateway ec2.Route
 		ec2.RouteTable ec2.RouteTableAssociation ec2.SecurityGroup ec2.Subnet ec2.Vpc ecr.LifecyclePolicy ecs.ClusterCapacityProviders
 		ecs.TaskDefinition iam.InstanceProfile iam.Role iam.RolePolicy iam.RolePolicyAttachment lb.Listener lb.ListenerCertificate
-		lb.ListenerRule lb.TargetGroup route53.Record s3.BucketOwnershipControls s3.BucketPolicy s3.BucketPublicAccessBlock
-		servicediscovery.Service vpc.SecurityGroupEgressRule vpc.SecurityGroupIngressRule`)
-	byUse = strings.Fields(`apigatewayv2.Api cloudwatch.LogGroup ec2.FlowLog ecr.Repository s3.Bucket`)
+		lb.ListenerRule lb.TargetGroup cloudwatch.EventConnection cloudwatch.EventRule cloudwatch.QueryDefinition route53.Record s3.BucketOwnershipControls s3.BucketPolicy s3.BucketPublicAccessBlock
+		servicediscovery.Service sns.TopicPolicy vpc.SecurityGroupEgressRule vpc.SecurityGroupIngressRule`)
+	byUse = strings.Fields(`apigatewayv2.Api cloudwatch.LogGroup ec2.FlowLog ecr.Repository s3.Bucket cloudwatch.EventApiDestination
+		cloudwatch.EventTarget sns.Topic sns.TopicSubscription`)
 )
 
 // charged is what the resources of a run cost, by their inputs, apart from any load: the other book to the methods Cost.

@@ -115,10 +115,10 @@ func TestImpactOnCost(t *testing.T) {
 
 // Each type of resource either interrupts something when it goes, or it is known that it does not.
 func TestImpactKnowsAllTypes(t *testing.T) {
-	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer appautoscaling/policy appautoscaling/target ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
+	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer appautoscaling/policy appautoscaling/target cloudwatch/dashboard cloudwatch/eventApiDestination cloudwatch/eventConnection cloudwatch/eventRule cloudwatch/eventTarget cloudwatch/metricAlarm cloudwatch/queryDefinition ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
 		ec2/routeTableAssociation ec2/vpcEndpoint ecr/lifecyclePolicy ecs/clusterCapacityProviders ecs/taskDefinition
 		iam/instanceProfile iam/role iam/rolePolicy iam/rolePolicyAttachment lb/listenerCertificate
-		s3/bucketOwnershipControls s3/bucketPolicy s3/bucketPublicAccessBlock vpc/securityGroupEgressRule`)
+		s3/bucketOwnershipControls s3/bucketPolicy s3/bucketPublicAccessBlock sns/topic sns/topicPolicy sns/topicSubscription vpc/securityGroupEgressRule`)
 	known, all := slices.Clone(quiet), []string(nil)
 	for _, interruption := range interruptions {
 		known = append(known, strings.Fields(interruption.types)...)

@@ -1,5 +1,5 @@
 // Package stack reads the configuration and puts the stack together: the producer, then the consumer that is given the
-// producer's VPC link.
+// producer's VPC link, then operations, which watches both.
 package stack
 
 import (
@@ -38,9 +38,11 @@ func Deploy(ctx *pulumi.Context) error {
 
 // Names of the components, which begin the names of all their resources.
 const (
-	domainName   = "domain"
-	producerName = "producer"
-	consumerName = "consumer"
+	domainName     = "domain"
+	topicName      = "alarms"
+	producerName   = "producer"
+	consumerName   = "consumer"
+	operationsName = "operations"
 )
 
 // Deploy makes everything. It checks all settings together before the first resource; the error then names each refused
@@ -110,11 +112,17 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	if err := refused(ctx, slices.Concat(problems, more, inNetwork)); err != nil {
 		return err
 	}
-	if c.customerManagedKey {
-		if c.producer.KmsKeyArn, err = c.newKey(ctx, provider); err != nil {
+	var key pulumi.StringPtrInput
+	if c.needsKey() {
+		if key, err = c.newKey(ctx, provider); err != nil {
 			return err
 		}
-		c.consumer.KmsKeyArn = c.producer.KmsKeyArn
+	}
+	if c.customerManagedKey {
+		c.producer.KmsKeyArn, c.consumer.KmsKeyArn = key, key
+	}
+	if err := c.newTopic(ctx, key, pulumi.Providers(provider)); err != nil {
+		return err
 	}
 	if err := c.newDomain(ctx, domainName, pulumi.Providers(provider)); err != nil {
 		return err
@@ -130,6 +138,10 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 	}
 	c.consumer.VpcLinkID, c.consumer.ListenerArn, c.consumer.ServerName = private.VpcLinkID, private.ListenerArn, private.ServerName
 	public, err := consumer.New(ctx, consumerName, c.consumer, pulumi.Providers(provider))
+	if err != nil {
+		return err
+	}
+	watch, err := c.watch(ctx, private, public, pulumi.Providers(provider))
 	if err != nil {
 		return err
 	}
@@ -157,6 +169,9 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 			ctx.Export("bastionPublicIp", public.BastionPublicIP)
 		}
 	}
+	if c.operations.Dashboard {
+		ctx.Export("dashboardUrl", watch.DashboardURL)
+	}
 	return nil
 }
 
@@ -170,9 +185,17 @@ func (program Program) root(ctx *pulumi.Context) (string, error) {
 	return os.Getwd()
 }
 
-// warn says what the configuration allows and AWS may not.
+// warn says what the configuration allows, and AWS or its user may not have meant.
 func (c *configuration) warn(ctx *pulumi.Context) error {
-	var warnings []string
+	for _, warning := range c.warnings() {
+		if err := ctx.Log.Warn(warning, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *configuration) warnings() (warnings []string) {
 	if c.skipRegionValidation {
 		warnings = append(warnings, fmt.Sprintf("aws:skipRegionValidation is set, so nothing checks region %s; if it does not exist, the update waits for minutes and fails", c.producer.Region))
 	}
@@ -181,12 +204,10 @@ func (c *configuration) warn(ctx *pulumi.Context) error {
 			warnings = append(warnings, fmt.Sprintf("range %s: some services of AWS use 172.17.0.0/16 themselves, as Docker does, and may not reach this VPC (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html)", cidr))
 		}
 	}
-	for _, warning := range warnings {
-		if err := ctx.Log.Warn(warning, nil); err != nil {
-			return err
-		}
+	if c.operations.Alarms && len(c.operations.AlarmEmails) == 0 && c.operations.AlarmTopicArn == "" {
+		warnings = append(warnings, "alarms is true, and nobody is told when one goes off: set alarmEmails or alarmTopicArn")
 	}
-	return nil
+	return warnings
 }
 
 // zones chooses the zones of the VPCs that the stack makes: those of the configuration, or the first ones, which all have

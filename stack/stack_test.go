@@ -70,7 +70,7 @@ func same(t *testing.T, what string, got, want []string) {
 }
 
 func TestEveryResourceDescendsFromItsComponentAndUsesTheOneProvider(t *testing.T) {
-	r := deploy(t, map[string]string{"domain": onDomain})
+	r := deploy(t, map[string]string{"domain": onDomain, "alarms": "true", "alarmEmails": `["on-call@example.com"]`, "dashboard": "true", "savedQueries": "true", "keepLinkWarm": "true"})
 	byURN := map[string]*testkit.Resource{}
 	for _, made := range r.Resources {
 		byURN[made.URN] = made
@@ -89,7 +89,7 @@ func TestEveryResourceDescendsFromItsComponentAndUsesTheOneProvider(t *testing.T
 		for byURN[top.Parent] != nil && !strings.HasPrefix(byURN[top.Parent].Type, "pulumi:pulumi:") {
 			top = byURN[top.Parent]
 		}
-		if !slices.Contains([]string{"stack.Domain", "producer.Producer", "consumer.Consumer"}, top.Short()) {
+		if !slices.Contains([]string{"stack.Domain", "kms.Key", "operations.Topic", "producer.Producer", "consumer.Consumer", "operations.Operations"}, top.Short()) {
 			t.Errorf("%s: its topmost parent is %s", made, top)
 		}
 		if !strings.HasPrefix(made.Name, top.Name) {
@@ -135,6 +135,7 @@ func TestOutputs(t *testing.T) {
 		want     []string
 	}{
 		{nil, []string{"apiEndpoint", "bastionConnect", "bastionId", "clusterName", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},
+		{map[string]string{"dashboard": "true"}, []string{"apiEndpoint", "bastionConnect", "bastionId", "clusterName", "dashboardUrl", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},
 		{map[string]string{"bastion": "false"}, []string{"apiEndpoint", "clusterName", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},
 		{map[string]string{"ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
 			[]string{"apiEndpoint", "bastionConnect", "bastionId", "bastionPublicIp", "clusterName", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},

@@ -77,6 +77,9 @@ func parse(r *http.Request, body []byte) *Call {
 		for name := range form {
 			c.Params[name], document[name] = form.Get(name), form.Get(name)
 		}
+		if c.Service == "monitoring" {
+			document = nested(form)
+		}
 		c.sent = sent{c.Service, c.Operation, document}
 		return c
 	}
@@ -99,6 +102,55 @@ func parse(r *http.Request, body []byte) *Call {
 		}
 	}
 	return c
+}
+
+// numbers are the parameters of CloudWatch that are no texts.
+var numbers = []string{"DatapointsToAlarm", "EvaluationPeriods", "MaxRecords", "Period", "Threshold"}
+
+// nested makes a document of a query's parameters, such as Tags.member.1.Key. CloudWatch takes both, and its model describes
+// the other one.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/making-api-requests.html
+func nested(form url.Values) map[string]any {
+	document := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		into, keys := document, strings.Split(name, ".")
+		for _, key := range keys[:len(keys)-1] {
+			inner, _ := into[key].(map[string]any)
+			if inner == nil {
+				inner = map[string]any{}
+				into[key] = inner
+			}
+			into = inner
+		}
+		last := keys[len(keys)-1]
+		into[last] = form.Get(name)
+		if number, err := strconv.ParseFloat(form.Get(name), 64); err == nil && slices.Contains(numbers, last) {
+			into[last] = number
+		}
+	}
+	delete(document, "Action")
+	delete(document, "Version")
+	return listed(document).(map[string]any)
+}
+
+// listed makes lists of the maps that stand for one: their only key is member, with one map or text for each number.
+func listed(value any) any {
+	fields, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	members, ok := fields["member"].(map[string]any)
+	if !ok {
+		for key, field := range fields {
+			fields[key] = listed(field)
+		}
+		return fields
+	}
+	var list []any
+	for i := 1; members[strconv.Itoa(i)] != nil; i++ {
+		list = append(list, listed(members[strconv.Itoa(i)]))
+	}
+	return list
 }
 
 var (

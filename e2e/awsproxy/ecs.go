@@ -33,6 +33,7 @@ import (
 type Outcome struct {
 	Service string // how the service's name begins; "" is any
 	End     End
+	Alarm   string // what the name of the alarm has that goes off, with End Alarm
 	// Unlisted is how many answers of ListServiceDeployments do not show the deployment yet.
 	Unlisted int
 	Stopped  []StoppedTask
@@ -48,8 +49,9 @@ type End string
 // The ends. It is ECS that decides whether there is anything to roll back to.
 const (
 	Succeed End = ""
-	Fail    End = "fail" // the circuit breaker ends it: ROLLBACK_SUCCESSFUL, or ROLLBACK_FAILED if nothing was there before
-	Stop    End = "stop" // STOPPED, without another deployment
+	Alarm   End = "alarm" // one of the service's alarms ends it
+	Fail    End = "fail"  // the circuit breaker ends it: ROLLBACK_SUCCESSFUL, or ROLLBACK_FAILED if nothing was there before
+	Stop    End = "stop"  // STOPPED, without another deployment
 	Never   End = "never"
 )
 
@@ -82,6 +84,8 @@ type deployment struct {
 	source   *deployment    // the latest successful one before it; nil: none
 	outcome  Outcome
 	status   ecstypes.ServiceDeploymentStatus
+	alarms   []string                           // that guard it
+	ignored  bool                               // as one of them was red before
 	next     []ecstypes.ServiceDeploymentStatus // each answer of DescribeServiceDeployments shows the next one
 }
 
@@ -97,6 +101,9 @@ const (
 	rolledBack  = ecstypes.ServiceDeploymentStatusRollbackSuccessful
 	noRollback  = ecstypes.ServiceDeploymentStatusRollbackFailed
 )
+
+// failing are the states of a deployment that does not succeed.
+var failing = []ecstypes.ServiceDeploymentStatus{rollingBack, rolledBack, noRollback}
 
 var (
 	// kept are the fields of CreateService and UpdateService that the simulator does not give back, or not as it was
@@ -119,7 +126,12 @@ var (
 const (
 	whyRollback   = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 	whyNoRollback = "No rollback candidate was found to run the rollback."
+	// AWS documents no text for an alarm; that of the event is what callers report.
+	whyAlarm = "Service deployment rolled back because a deployment alarm went off."
 )
+
+// SawAlarm is what CloudWatch says of an alarm that ends a deployment.
+const SawAlarm = "Threshold Crossed: 2 out of the last 3 datapoints [100.0 (01/01/26 00:03:00), 42.5 (01/01/26 00:02:00)] were greater than the threshold (5.0) (minimum 2 datapoints for OK -> ALARM transition)."
 
 // roleName is the service-linked role with which ECS works in an account. The account's first CreateCluster makes it.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
@@ -193,6 +205,10 @@ func (g *gaps) answer(c *Call, request []byte) *httptest.ResponseRecorder {
 	case "ecs:PutClusterCapacityProviders":
 		if !g.role(c) {
 			return c.refuse("InvalidParameterException", "Unable to assume the service linked role. Please verify that the ECS service linked role exists.")
+		}
+	case "ecs:CreateService", "ecs:UpdateService":
+		if missing := g.missingAlarm(c, request); missing != "" {
+			return c.refuse("InvalidParameterException", "The alarm "+missing+" does not exist.")
 		}
 	case "ecs:ListServiceDeployments":
 		return g.listDeployments(c, request)
@@ -274,6 +290,13 @@ func (g *gaps) changedService(c *Call, request []byte, answer *httptest.Response
 			continue
 		}
 		starts = starts || slices.Contains(deploying, field) && !reflect.DeepEqual(s.given[field], value)
+		// What is left out of it stays as it is: UpdateService of the Terraform provider sends what has changed, and see
+		// https://github.com/aws/copilot-cli/pull/4565.
+		if before, ok := s.given[field].(map[string]any); ok && field == "deploymentConfiguration" {
+			merged := maps.Clone(before)
+			maps.Copy(merged, value.(map[string]any))
+			value = merged
+		}
 		s.given[field] = value
 	}
 	if !starts {
@@ -295,10 +318,13 @@ func (g *gaps) deploy(c *Call, s *service) error {
 		d.outcome = g.outcomes[i]
 		g.outcomes = slices.Delete(g.outcomes, i, i+1)
 	}
+	if err := g.guard(c, s, d); err != nil {
+		return err
+	}
 	switch d.outcome.End {
 	case Succeed:
 		d.next = []ecstypes.ServiceDeploymentStatus{inProgress, successful}
-	case Fail:
+	case Fail, Alarm:
 		d.next = []ecstypes.ServiceDeploymentStatus{inProgress, rollingBack, rolledBack}
 		if d.source == nil {
 			d.next[2] = noRollback
@@ -362,7 +388,7 @@ func (s *service) happened(what string) {
 }
 
 // advance brings a deployment to its next state.
-func (s *service) advance(d *deployment) {
+func (g *gaps) advance(c *Call, s *service, d *deployment) {
 	if len(d.next) == 0 {
 		return
 	}
@@ -372,7 +398,12 @@ func (s *service) advance(d *deployment) {
 		s.happened("(deployment " + d.id() + ") deployment completed.")
 		s.happened("has reached a steady state.")
 	case rollingBack:
-		s.happened("(deployment " + d.id() + ") deployment failed: tasks failed to start.")
+		what := "tasks failed to start"
+		if d.outcome.End == Alarm {
+			what = "alarm detected"
+			g.goOff(c, d)
+		}
+		s.happened("(deployment " + d.id() + ") deployment failed: " + what + ".")
 		if d.source != nil {
 			s.happened("rolling back to deployment " + d.source.id() + ".")
 			maps.Copy(s.given, d.source.revision)
@@ -494,7 +525,7 @@ next:
 		for _, s := range g.services {
 			for _, d := range s.deployments {
 				if s.arnOf("service-deployment", d) == arn {
-					s.advance(d)
+					g.advance(c, s, d)
 					list = append(list, s.describe(d))
 					continue next
 				}
@@ -509,7 +540,7 @@ next:
 func (s *service) describe(d *deployment) map[string]any {
 	breaker := map[string]any{"status": "MONITORING", "failureCount": len(d.outcome.Stopped), "threshold": min(max((s.desired+1)/2, 3), 200)}
 	target := map[string]any{"arn": s.arnOf("service-revision", d), "requestedTaskCount": s.desired, "runningTaskCount": 0, "pendingTaskCount": s.desired}
-	if d.outcome.End == Succeed && d.status != pending {
+	if (d.outcome.End == Succeed || d.outcome.End == Alarm) && d.status != pending {
 		target["runningTaskCount"], target["pendingTaskCount"] = s.desired, 0
 	}
 	doc := map[string]any{
@@ -525,16 +556,24 @@ func (s *service) describe(d *deployment) map[string]any {
 			"arn": s.arnOf("service-revision", d.source), "requestedTaskCount": s.desired, "runningTaskCount": s.desired, "pendingTaskCount": 0,
 		}}
 	}
+	if d.alarms != nil {
+		doc["alarms"] = d.describeAlarms()
+	}
 	switch d.status {
 	case successful, stopped:
 		breaker["status"] = "MONITORING_COMPLETE"
 	case rollingBack, rolledBack, noRollback:
-		breaker["status"], breaker["failureCount"] = "TRIGGERED", breaker["threshold"]
-		rollback := map[string]any{"reason": whyRollback, "startedAt": seconds(time.Now())}
+		why := whyRollback
+		if d.outcome.End == Alarm {
+			why, breaker["status"] = whyAlarm, "MONITORING_COMPLETE"
+		} else {
+			breaker["status"], breaker["failureCount"] = "TRIGGERED", breaker["threshold"]
+		}
+		rollback := map[string]any{"reason": why, "startedAt": seconds(time.Now())}
 		if d.source != nil {
 			rollback["serviceRevisionArn"] = s.arnOf("service-revision", d.source)
 		}
-		doc["rollback"], doc["statusReason"] = rollback, whyRollback
+		doc["rollback"], doc["statusReason"] = rollback, why
 	}
 	switch {
 	case d.status == noRollback:

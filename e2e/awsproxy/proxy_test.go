@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -37,6 +39,10 @@ func upstream(t *testing.T) (*awsproxy.Proxy, aws.Config, *atomic.Int32) {
 		count.Add(1)
 		if strings.Contains(string(body), "Action=CreateVpc") {
 			_, _ = io.WriteString(w, "<CreateVpcResponse><vpc><vpcId>vpc-1</vpcId></vpc></CreateVpcResponse>")
+			return
+		}
+		if strings.Contains(string(body), "Action=DescribeAlarms") {
+			describeAlarms(w, body)
 			return
 		}
 		if strings.Contains(string(body), "Action=") {
@@ -171,6 +177,13 @@ func TestLogsCallsAsTheyWereSent(t *testing.T) {
 			})
 			return err
 		},
+		func() error {
+			_, err := cloudwatch.NewFromConfig(cfg).PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{
+				AlarmName: aws.String("12"), ComparisonOperator: cwtypes.ComparisonOperatorLessThanThreshold, EvaluationPeriods: aws.Int32(10), Threshold: aws.Float64(1.5),
+				Dimensions: []cwtypes.Dimension{{Name: aws.String("a"), Value: aws.String("1")}, {Name: aws.String("b"), Value: aws.String("2")}},
+			})
+			return err
+		},
 		calls(cfg)["s3:PutBucketPolicy"],
 		func() error {
 			_, err := s3.NewFromConfig(cfg).PutBucketTagging(ctx, &s3.PutBucketTaggingInput{Bucket: aws.String("b"), Tagging: &s3types.Tagging{
@@ -199,6 +212,7 @@ func TestLogsCallsAsTheyWereSent(t *testing.T) {
 {"service":"ecs","op":"UpdateService","params":{"desiredCount":2,"service":"book"}}
 {"service":"apigateway","op":"POST /v2/apis/a1/routes","params":{"_path":"/v2/apis/a1/routes","authorizationScopes":["s"],"routeKey":"$default"}}
 {"service":"apigateway","op":"UntagResource","params":{"_path":"/v2/tags/arn%3Aaws%3Aapigateway%3Aus-west-2%3A%3A%2Fapis%2Fa1?tagKeys=a%20b","resource-arn":"arn:aws:apigateway:us-west-2::/apis/a1","tagKeys":["a b"]}}
+{"service":"monitoring","op":"PutMetricAlarm","params":{"AlarmName":"12","ComparisonOperator":"LessThanThreshold","Dimensions":[{"Name":"a","Value":"1"},{"Name":"b","Value":"2"}],"EvaluationPeriods":10,"Threshold":1.5}}
 {"service":"s3","op":"PutBucketPolicy","params":{"Bucket":"b","Policy":"{\"Version\":\"2012-10-17\"}"}}
 {"service":"s3","op":"PutBucketTagging","params":{"Bucket":"b","Tagging":{"TagSet":[{"Key":"Stack","Value":"dev"}]}}}
 {"service":"s3","op":"PutBucketLifecycleConfiguration","params":{"Bucket":"b","LifecycleConfiguration":{"Rule":[{"Expiration":{"Days":"7"},"Status":"Enabled"}]}}}

@@ -57,12 +57,34 @@ var types = map[string]Type{
 		id:     "$name",
 		inputs: "name! policyType resourceId! scalableDimension! serviceNamespace! targetTrackingScalingPolicyConfiguration",
 	},
-	"aws:appautoscaling/target:Target": {id: "$resourceId", inputs: "maxCapacity minCapacity resourceId! scalableDimension! serviceNamespace!"},
+	"aws:appautoscaling/target:Target":   {id: "$resourceId", inputs: "maxCapacity minCapacity resourceId! scalableDimension! serviceNamespace!"},
+	"aws:cloudwatch/dashboard:Dashboard": {id: "$dashboardName", inputs: "dashboardBody dashboardName!"},
+	"aws:cloudwatch/eventApiDestination:EventApiDestination": {
+		id:      "$name",
+		outputs: map[string]string{"arn": "arn:aws:events:$region:$account:api-destination/$name/${hex8}-${hex4}-${hex4}-${hex4}-${hex12}"},
+		inputs:  "connectionArn description httpMethod invocationEndpoint name!",
+		maxName: 64,
+	},
+	"aws:cloudwatch/eventConnection:EventConnection": {
+		id:      "$name",
+		outputs: map[string]string{"arn": "arn:aws:events:$region:$account:connection/$name/${hex8}-${hex4}-${hex4}-${hex4}-${hex12}"},
+		inputs:  "authParameters authorizationType description name!",
+		maxName: 64,
+	},
+	"aws:cloudwatch/eventRule:EventRule":     {id: "$name", inputs: "description name! scheduleExpression", maxName: 64},
+	"aws:cloudwatch/eventTarget:EventTarget": {id: "$rule-${hex17}", inputs: "arn retryPolicy roleArn rule!"},
 	"aws:cloudwatch/logGroup:LogGroup": {
 		id:      "$logGroup",
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
 		inputs:  "kmsKeyId name! namePrefix! retentionInDays",
 	},
+	"aws:cloudwatch/metricAlarm:MetricAlarm": {
+		id:      "$name",
+		outputs: map[string]string{"arn": "arn:aws:cloudwatch:$region:$account:alarm:$name"},
+		inputs: "alarmActions alarmDescription comparisonOperator datapointsToAlarm dimensions evaluationPeriods metricName " +
+			"metricQueries name! namespace okActions period statistic threshold treatMissingData",
+	},
+	"aws:cloudwatch/queryDefinition:QueryDefinition":    {id: "${hex32}", inputs: "logGroupNames name queryString"},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {id: "sg-${hex17}", inputs: "vpcId!"},
 	"aws:ec2/eip:Eip": {
 		id:      "eipalloc-${hex17}",
@@ -116,7 +138,7 @@ var types = map[string]Type{
 	"aws:ecs/service:Service": {
 		id: "arn:aws:ecs:$region:$account:service/${cluster after cluster/}/$name",
 		// Another capacityProviderStrategies replaces the service, except with forceNewDeployment, which the program sets.
-		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
+		inputs: "alarms availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
 			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
 			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
 			"platformVersion propagateTags serviceRegistries tags taskDefinition",
@@ -189,6 +211,13 @@ var types = map[string]Type{
 		outputs: map[string]string{"arn": "arn:aws:servicediscovery:$region:$account:service/$id"},
 		inputs:  "description dnsConfig! forceDestroy healthCheckCustomConfig! name!",
 	},
+	"aws:sns/topic:Topic": {
+		id:      "arn:aws:sns:$region:$account:$name",
+		outputs: map[string]string{"arn": "$id"},
+		inputs:  "displayName kmsMasterKeyId name!",
+	},
+	"aws:sns/topicPolicy:TopicPolicy":             {id: "$arn", inputs: "arn! policy"},
+	"aws:sns/topicSubscription:TopicSubscription": {id: "$topic:${hex8}-${hex4}-${hex4}-${hex4}-${hex12}", inputs: "endpoint! protocol! topic!"},
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {
 		id: "sgr-${hex17}",
 		inputs: "cidrIpv4 description fromPort ipProtocol prefixListId referencedSecurityGroupId " +

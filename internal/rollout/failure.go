@@ -52,6 +52,8 @@ var (
 			regexp.MustCompile(`(?i)limit on the number of (vCPUs|tasks)|vCPU limit`)},
 	}
 	causes = append([]cause{
+		{"An alarm stops a deployment", "Read the log of the version that was stopped. If it is right and the threshold is not, change alarmThresholds.",
+			regexp.MustCompile(`(?m)^alarm \S+ went off|alarm detected`)},
 		{"The image cannot be pulled", "Check that the image exists, that the service may read it, and that the tasks have a way to the registry (egress).",
 			regexp.MustCompile(`(?i)CannotPull|pull image|registry auth from|pull command failed`)},
 		{"A secret cannot be read", "Check that the secret or parameter exists in this region, and kmsKey if it is encrypted with a key of your own.",
@@ -140,10 +142,17 @@ func (w *watch) failed(ctx context.Context, outcome string, err error) error {
 		if breaker := d.DeploymentCircuitBreaker; breaker != nil && breaker.FailureCount > 0 {
 			says = append(says, fmt.Sprintf("%d tasks failed; the deployment fails at %d", breaker.FailureCount, breaker.Threshold))
 		}
+		for _, name := range w.wentOff() {
+			says = append(says, fmt.Sprintf("alarm %s went off", name))
+		}
 		if r := d.TargetServiceRevision; r != nil {
 			says = append(says, fmt.Sprintf("%d of %d tasks running", r.RunningTaskCount, r.RequestedTaskCount))
 		}
 		section("ECS", ask(slices.Compact(says), nil)...)
+	}
+	if names := w.wentOff(); len(names) > 0 {
+		alarms, err := w.states(ctx, names, "")
+		section("alarms", ask(alarms, err)...)
 	}
 	stopped, newest, err := w.stopped(ctx)
 	section("tasks that stopped", ask(stopped, err)...)

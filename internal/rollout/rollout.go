@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -41,6 +42,7 @@ type Watcher struct {
 	ecs     *ecs.Client
 	elb     *elasticloadbalancingv2.Client
 	logs    *cloudwatchlogs.Client
+	alarms  *cloudwatch.Client
 	between time.Duration // longest time between two questions
 	settle  time.Duration // in which AWS's answers may still be those of before
 }
@@ -49,7 +51,7 @@ type Watcher struct {
 func New(cfg aws.Config) *Watcher {
 	return &Watcher{
 		Report: func(string) {}, Warn: func(string) {}, region: cfg.Region,
-		ecs: ecs.NewFromConfig(cfg), elb: elasticloadbalancingv2.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		ecs: ecs.NewFromConfig(cfg), elb: elasticloadbalancingv2.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), alarms: cloudwatch.NewFromConfig(cfg),
 		between: 5 * time.Second, settle: time.Minute,
 	}
 }
@@ -190,6 +192,9 @@ func (w *watch) look(parent context.Context) (succeeded bool, err error) {
 		return false, w.failed(parent, "was overtaken by a deployment that somebody else started: "+aws.ToString(newest.ServiceDeploymentArn), nil)
 	case slices.Contains(failures, status):
 		says := string(status)
+		if names := w.wentOff(); len(names) > 0 {
+			says += ", as alarm " + strings.Join(names, " and ") + " went off"
+		}
 		if strings.HasPrefix(says, "ROLLBACK_") && status != types.ServiceDeploymentStatusRollbackFailed {
 			says += ". What ran before goes on"
 		}
@@ -204,6 +209,9 @@ func (w *watch) progress(ctx context.Context) {
 	text := ""
 	if r := w.ours.TargetServiceRevision; r != nil {
 		text = fmt.Sprintf("%d of %d tasks running", r.RunningTaskCount, r.RequestedTaskCount)
+		if w.watched() && r.RunningTaskCount == r.RequestedTaskCount && r.PendingTaskCount == 0 {
+			text += ", waits for alarms"
+		}
 	}
 	if counts, unhealthy, err := w.targetHealth(ctx); err == nil && counts != "" {
 		text += ", targets: " + counts

@@ -45,6 +45,37 @@ func FlowLogs(s *Set, field *bool) {
 	Var(s, field, "flowLogs", false, "Record the traffic of the stack's VPCs in CloudWatch, which charges by the gigabyte", "in place; makes or removes the logs")
 }
 
+// Alarms declares whether CloudWatch watches the stack.
+func Alarms(s *Set, field *bool) {
+	Var(s, field, "alarms", false, "Make CloudWatch alarms; those of a service roll a deployment back that makes them go off", Rolling+"; makes or removes the alarms")
+}
+
+// Thresholds are the values above which alarms go off.
+type Thresholds struct {
+	ServiceErrorPercent    int // of the requests of a service
+	ServiceP99Milliseconds int // within which a service answers 99 % of the requests
+	APIErrorPercent        int // of the requests of the API
+	APIP99Milliseconds     int // within which the API answers 99 % of the requests
+}
+
+// AlarmThresholds declares all thresholds, as they are one object, whoever makes the alarms.
+func AlarmThresholds(s *Set, t *Thresholds) {
+	Object(s, "alarmThresholds", "Values above which alarms go off", func(s *Set) {
+		// One task in two that fails makes 50 %, one in ten still 10; what callers break off or retry stays below 1.
+		Var(s, &t.ServiceErrorPercent, "serviceErrorPercent", 5, "Percent of a service's answers in a minute that are errors (5xx)", InPlace,
+			Between(1, 99, "percent"))
+		// A tenth of the time after which the API gives up, so that it tells before callers get errors.
+		Var(s, &t.ServiceP99Milliseconds, "serviceP99Milliseconds", 3000, "Milliseconds in which a service answers 99 of 100 requests of a minute", InPlace,
+			Between(1, 30000, "milliseconds"))
+		// As of a service: the API answers most errors with those of one.
+		Var(s, &t.APIErrorPercent, "apiErrorPercent", 5, "Percent of the API's answers in a minute that are errors (5xx)", InPlace,
+			Between(1, 99, "percent"))
+		// As of a service: API Gateway itself adds some ten milliseconds, which do not matter here.
+		Var(s, &t.APIP99Milliseconds, "apiP99Milliseconds", 3000, "Milliseconds in which the API answers 99 of 100 requests of a minute", InPlace,
+			Between(1, 30000, "milliseconds"))
+	})
+}
+
 // special are addresses that no machine can have in a network: "this network", loopback, link-local, multicast and
 // reserved ones. Of the link-local ones AWS says that it refuses them:
 // https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html#add-cidr-block-restrictions

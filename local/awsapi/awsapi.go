@@ -278,14 +278,18 @@ func (h *handler) getLogEvents(in struct {
 	return nil, &failure{"ResourceNotFoundException", "The specified log stream does not exist."}
 }
 
-// serveQuery answers the one call of load balancing, and those about a network that exists.
+// serveQuery answers the one call of load balancing, that of CloudWatch, and those about a network that exists.
 func (h *handler) serveQuery(w http.ResponseWriter, r *http.Request) {
 	answer, err := any(nil), r.ParseForm()
 	if r.PostForm.Get("Version") == "2016-11-15" {
 		fakeaws.EC2(w, r)
 		return
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case r.PostForm.Get("Version") == "2010-08-01":
+		answer, err = h.describeAlarms(r.PostForm)
+	default:
 		answer, err = h.describeTargetHealth(r.PostForm)
 	}
 	w.Header().Set("Content-Type", "text/xml")
@@ -296,6 +300,45 @@ func (h *handler) serveQuery(w http.ResponseWriter, r *http.Request) {
 		answer = xmlError{Type: "Sender", Code: f.code, Message: f.message}
 	}
 	xml.NewEncoder(w).Encode(answer)
+}
+
+// alarms is an answer about alarms.
+type alarms struct {
+	XMLName xml.Name    `xml:"http://monitoring.amazonaws.com/doc/2010-08-01/ DescribeAlarmsResponse"`
+	Members []alarmInfo `xml:"DescribeAlarmsResult>MetricAlarms>member"`
+}
+
+type alarmInfo struct {
+	Name   string `xml:"AlarmName"`
+	ARN    string `xml:"AlarmArn"`
+	State  string `xml:"StateValue"`
+	Reason string `xml:"StateReason"`
+}
+
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+func (h *handler) describeAlarms(form url.Values) (any, error) {
+	if form.Get("Action") != "DescribeAlarms" {
+		return nil, &failure{"InvalidAction", fmt.Sprintf("the stand-in for AWS has no call %q of CloudWatch", form.Get("Action"))}
+	}
+	var names []string
+	for name := range form {
+		switch {
+		case strings.HasPrefix(name, "AlarmNames.member."):
+			names = append(names, form.Get(name))
+		case !slices.Contains([]string{"Action", "Version"}, name):
+			return nil, &failure{"ValidationError", "the stand-in for AWS does not take the parameter " + name}
+		}
+	}
+	if err := checkCount(names, 100, "AlarmNames"); err != nil {
+		return nil, err
+	}
+	var answer alarms
+	for _, a := range h.runner.Alarms() { // names that are not there are left out
+		if slices.Contains(names, a.Name) {
+			answer.Members = append(answer.Members, alarmInfo(a))
+		}
+	}
+	return answer, nil
 }
 
 type (

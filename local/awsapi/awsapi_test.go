@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -37,15 +39,21 @@ type account struct {
 	ecs    *ecs.Client
 	elb    *elasticloadbalancingv2.Client
 	logs   *cloudwatchlogs.Client
+	alarms *cloudwatch.Client
 
 	cluster string // ARN
 }
 
 func start(t *testing.T, o tasks.Options) *account {
 	t.Helper()
-	root, services := mocked.Apps(t)
 	// The deregistration of a target takes no longer than its requests.
-	set, runner := mocked.Deploy(t, stack.Program{Services: services, Root: root}, map[string]string{"drainSeconds": "1"}, o)
+	return startWith(t, map[string]string{"drainSeconds": "1"}, o)
+}
+
+func startWith(t *testing.T, config map[string]string, o tasks.Options) *account {
+	t.Helper()
+	root, services := mocked.Apps(t)
+	set, runner := mocked.Deploy(t, stack.Program{Services: services, Root: root}, config, o)
 	server, err := awsapi.Serve(set, runner)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +63,7 @@ func start(t *testing.T, o tasks.Options) *account {
 		Region: "us-west-2", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
-	return &account{set, runner, server.URL, ecs.NewFromConfig(cfg), elasticloadbalancingv2.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg),
+	return &account{set, runner, server.URL, ecs.NewFromConfig(cfg), elasticloadbalancingv2.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg),
 		set.Of("aws:ecs/cluster:Cluster")[0].ID}
 }
 
@@ -354,6 +362,18 @@ func TestRefuses(t *testing.T) {
 			_, err := a.elb.DescribeTargetHealth(ctx, &elasticloadbalancingv2.DescribeTargetHealthInput{TargetGroupArn: none, Targets: []elb.TargetDescription{{Id: none}}})
 			return err
 		}},
+		"no alarm": {"InvalidParameterException", func() error {
+			_, err := a.alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{})
+			return err
+		}},
+		"alarms by prefix": {"ValidationError", func() error {
+			_, err := a.alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: none})
+			return err
+		}},
+		"another call of CloudWatch": {"InvalidAction", func() error {
+			_, err := a.alarms.DeleteAlarms(ctx, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{"none"}})
+			return err
+		}},
 		"another call of load balancing": {"InvalidAction", func() error {
 			_, err := a.elb.DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
 			return err
@@ -377,6 +397,25 @@ func TestRefuses(t *testing.T) {
 	defer response.Body.Close()
 	if body, _ := io.ReadAll(response.Body); response.StatusCode != 400 || !strings.Contains(string(body), "<Code>InvalidAction</Code>") {
 		t.Errorf("%s: %s", response.Status, body)
+	}
+}
+
+// A deployment says which alarms guard it, and CloudWatch what they see.
+func TestAlarms(t *testing.T) {
+	a := startWith(t, map[string]string{"alarms": "true"}, tasks.Options{WithoutProcesses: true})
+	d := a.newest(t, a.service(t, "producer-book").ID)
+	names := []string{"producer-book-errors-0000000", "producer-book-latency-0000000"}
+	if d.Alarms == nil || d.Alarms.Status != types.ServiceDeploymentRollbackMonitorsStatusMonitoringComplete || !slices.Equal(d.Alarms.AlarmNames, names) {
+		t.Errorf("the deployment has alarms %+v", d.Alarms)
+	}
+	out, err := a.alarms.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: append(names, "none")})
+	if err != nil || len(out.MetricAlarms) != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for _, alarm := range out.MetricAlarms {
+		if alarm.StateValue != cw.StateValueOk || !strings.HasPrefix(*alarm.StateReason, "Threshold Crossed: 3 out of the last 3 datapoints were not greater") || !strings.HasSuffix(*alarm.AlarmArn, ":alarm:"+*alarm.AlarmName) {
+			t.Errorf("%+v", alarm)
+		}
 	}
 }
 

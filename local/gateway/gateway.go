@@ -67,10 +67,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Header.Del("Upgrade")
 	ctx, cancel := context.WithTimeout(r.Context(), o.way.Timeout)
 	defer cancel()
+	sent := time.Now()
 	proxy := &httputil.ReverseProxy{
 		Transport: picked.Transport,
 		Rewrite:   func(p *httputil.ProxyRequest) { rewrite(p, o.way, picked.Address, o.entry.RequestID) },
 		ModifyResponse: func(response *http.Response) (err error) {
+			picked.Answered(response.StatusCode, time.Since(sent))
 			addCORS(response.Header, o.way.CORS)
 			response.Body, _, err = readWhole(nil, response.Body)
 			return err

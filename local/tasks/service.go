@@ -36,7 +36,12 @@ const replacementDelay = time.Second
 const (
 	rolledBack  = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 	noCandidate = "No rollback candidate was found to run the rollback."
+	// AWS documents no text for an alarm; that of the event is what callers report.
+	rolledBackByAlarm = "Service deployment rolled back because a deployment alarm went off."
 )
+
+// monitoring is the state of the circuit breaker or of alarms while they are watched.
+const monitoring = "MONITORING"
 
 // service is an ECS service. The runner's mutex guards all of it.
 type service struct {
@@ -61,6 +66,7 @@ type service struct {
 type settings struct {
 	desired, minPercent, maxPercent int
 	breaker, rollback               bool
+	guard
 }
 
 // deployment is a service deployment, and the deployment ecs-svc/… that it makes.
@@ -68,7 +74,8 @@ type deployment struct {
 	plan
 	id       string // ecs-svc/…
 	record   Deployment
-	failures int // tasks in a row that failed
+	failures int       // tasks in a row that failed
+	baking   time.Time // since when all is done but the watch of the alarms; zero: not yet
 }
 
 func (d *deployment) underWay() bool {
@@ -78,8 +85,11 @@ func (d *deployment) underWay() bool {
 func (d *deployment) finish(status, reason string) {
 	d.record.Status, d.record.StatusReason, d.record.FinishedAt = status, reason, now()
 	d.record.UpdatedAt = d.record.FinishedAt
-	if d.record.Breaker.Status == "MONITORING" {
+	if d.record.Breaker.Status == monitoring {
 		d.record.Breaker.Status = "MONITORING_COMPLETE"
+	}
+	if d.record.Alarms != nil && d.record.Alarms.Status == monitoring {
+		d.record.Alarms.Status = "MONITORING_COMPLETE"
 	}
 }
 
@@ -96,7 +106,7 @@ func (s *service) event(format string, args ...any) {
 
 // deploy starts a deployment. One that is under way is overtaken: it stops, and its tasks make room for the new ones.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
-func (s *service) deploy(p plan, o settings) {
+func (s *service) deploy(p plan, o settings) *deployment {
 	if len(s.deployments) > 0 && s.deployments[0].underWay() {
 		s.deployments[0].finish("STOPPED", "")
 	}
@@ -106,11 +116,15 @@ func (s *service) deploy(p plan, o settings) {
 		Status: "PENDING", CreatedAt: now(), UpdatedAt: now(), Breaker: CircuitBreaker{Status: "DISABLED"}}
 	d.record.Target.ARN = sibling(s.arn, "service-revision", fmt.Sprintf("%s/%d", s.name, rand.Int64()))
 	if o.breaker {
-		d.record.Breaker.Status = "MONITORING"
+		d.record.Breaker.Status = monitoring
+	}
+	if len(o.rules) > 0 {
+		d.record.Alarms = &Alarms{Status: monitoring, Names: o.names()}
 	}
 	s.deployments = slices.Insert(s.deployments, 0, d)
 	s.deployments = s.deployments[:min(len(s.deployments), keptDeployments)]
 	s.active, s.steady, s.nextStart = d, false, time.Time{}
+	return d
 }
 
 // cluster is the ARN of the cluster of a service.
@@ -198,8 +212,16 @@ func (r *Runner) step(s *service) (start int) {
 	}
 	r.stopSurplus(s)
 	if s.breaker && d.underWay() && s.active.failures >= s.threshold() {
-		s.fail(d)
+		d.record.Breaker.Status = "TRIGGERED"
+		s.fail(d, "tasks failed to start", rolledBack, s.rollback)
 		r.stopSurplus(s)
+	}
+	if watched := d.record.Alarms; watched != nil && watched.Status == monitoring && d.record.Status == "IN_PROGRESS" {
+		if red := s.red(r.requests); len(red) > 0 {
+			watched.Status, watched.Triggered = "TRIGGERED", red
+			s.fail(d, "alarm detected", rolledBackByAlarm, s.guard.rollback)
+			r.stopSurplus(s)
+		}
 	}
 	good, others := 0, 0
 	for _, t := range s.tasks {
@@ -210,7 +232,7 @@ func (r *Runner) step(s *service) (start int) {
 			others++
 		}
 	}
-	steady := good == s.desired && others == 0
+	steady := good == s.desired && others == 0 && s.baked(d)
 	if steady && !s.steady {
 		if d.underWay() {
 			s.complete(d)
@@ -273,23 +295,22 @@ func (s *service) scaling() string {
 	return fmt.Sprintf("Scaling activity initiated by (deployment %s)", s.active.id)
 }
 
-// fail ends a deployment whose tasks failed too often, or the rollback of one. Without an earlier deployment to go back to,
-// no more tasks are started.
-func (s *service) fail(d *deployment) {
-	s.event(") (deployment %s) deployment failed: tasks failed to start.", s.active.id)
-	d.record.Breaker.Status = "TRIGGERED"
+// fail ends a deployment whose tasks failed too often or made an alarm go off, or the rollback of one. Without an earlier
+// deployment to go back to, no more tasks are started.
+func (s *service) fail(d *deployment, what, why string, rollback bool) {
+	s.event(") (deployment %s) deployment failed: %s.", s.active.id, what)
 	switch {
-	case !s.rollback:
+	case !rollback:
 		d.finish("STOPPED", "")
 	case s.completed == nil:
-		d.record.Rollback = &Rollback{Reason: rolledBack, StartedAt: now()}
+		d.record.Rollback = &Rollback{Reason: why, StartedAt: now()}
 		d.finish("ROLLBACK_FAILED", noCandidate)
 	default:
 		// While it is rolled back to, a deployment is not completed, and so no candidate.
 		s.active, s.completed = s.completed, nil
 		s.active.failures, s.nextStart = 0, time.Time{}
-		d.record.Status, d.record.StatusReason, d.record.UpdatedAt = "ROLLBACK_IN_PROGRESS", rolledBack, now()
-		d.record.Rollback = &Rollback{Reason: rolledBack, StartedAt: now(), Revision: s.active.record.Target.ARN}
+		d.record.Status, d.record.StatusReason, d.record.UpdatedAt = "ROLLBACK_IN_PROGRESS", why, now()
+		d.record.Rollback = &Rollback{Reason: why, StartedAt: now(), Revision: s.active.record.Target.ARN}
 		s.event(") rolling back to deployment %s.", s.active.id)
 	}
 }
@@ -298,7 +319,7 @@ func (s *service) fail(d *deployment) {
 func (s *service) complete(d *deployment) {
 	s.completed = s.active
 	if d.record.Status == "ROLLBACK_IN_PROGRESS" {
-		d.finish("ROLLBACK_SUCCESSFUL", rolledBack)
+		d.finish("ROLLBACK_SUCCESSFUL", d.record.StatusReason)
 	} else {
 		d.finish("SUCCESSFUL", "")
 	}

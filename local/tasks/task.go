@@ -71,6 +71,7 @@ type Picked struct {
 	Task      string // id
 	Address   string // where it really listens
 	Transport http.RoundTripper
+	Answered  func(status int, took time.Duration) // counts an answer of the task
 	Done      func()
 }
 

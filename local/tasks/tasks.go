@@ -30,7 +30,8 @@ type Runner struct {
 	group   sync.WaitGroup // of all goroutines
 
 	mutex    sync.Mutex
-	services map[string]*service // by ARN
+	services map[string]*service            // by ARN
+	requests map[string]map[int64]*requests // by ARN of the target group, and minute
 	turn     int
 }
 
@@ -47,7 +48,7 @@ func New(ctx context.Context, set *trace.Set, o Options) *Runner {
 	if o.Log == nil {
 		o.Log = func(string, string) {}
 	}
-	r := &Runner{set: set, options: o, services: map[string]*service{}}
+	r := &Runner{set: set, options: o, services: map[string]*service{}, requests: map[string]map[int64]*requests{}}
 	r.ctx, r.stop = context.WithCancel(ctx)
 	return r
 }
@@ -102,11 +103,19 @@ func (r *Runner) Deploy(arn, name string, outputs trace.Values) error {
 	if err != nil {
 		return err
 	}
+	guard, err := r.guard(outputs)
+	if err != nil {
+		return err
+	}
 	breaker := outputs.Object("deploymentCircuitBreaker")
 	o := settings{
 		desired:    outputs.Number("desiredCount"),
 		minPercent: outputs.Number("deploymentMinimumHealthyPercent"), maxPercent: outputs.Number("deploymentMaximumPercent"),
 		breaker: breaker.Is("enable"), rollback: breaker.Is("rollback"),
+		guard: guard,
+	}
+	if r.options.WithoutProcesses { // there are no requests
+		o.bakeTime = 0
 	}
 	r.mutex.Lock()
 	s := r.services[arn]
@@ -116,8 +125,17 @@ func (r *Runner) Deploy(arn, name string, outputs trace.Values) error {
 		r.services[arn] = s
 		r.group.Go(func() { r.run(s) })
 	}
-	s.deploy(p, o)
+	// ECS watches no alarm during a deployment if one is red as it begins.
+	// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+	red := o.red(r.requests)
+	d := s.deploy(p, o)
+	if d.record.Alarms != nil && len(red) > 0 {
+		d.record.Alarms.Status = "DISABLED"
+	}
 	r.mutex.Unlock()
+	if d.record.Alarms != nil && !r.options.WithoutProcesses {
+		r.group.Go(func() { r.watchAlarms(s, d) })
+	}
 	if r.options.WithoutProcesses {
 		r.schedule(s)
 	} else {
@@ -194,7 +212,9 @@ func (r *Runner) Pick(targetGroup string) *Picked {
 	r.turn++
 	t := all[r.turn%len(all)]
 	t.underWay.Add(1)
-	return &Picked{Target: t.target, Name: t.Name, Task: t.id, Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
+	r.counted(targetGroup).count++
+	return &Picked{Target: t.target, Name: t.Name, Task: t.id, Address: t.address(), Transport: t.transport, Done: t.underWay.Done,
+		Answered: func(status int, took time.Duration) { r.answered(targetGroup, status, took) }}
 }
 
 // Targets counts the registered tasks of a target group, and the healthy ones.

@@ -41,6 +41,7 @@ type Deployment struct {
 	FinishedAt   float64        `json:"finishedAt,omitempty"`
 	Target       Revision       `json:"targetServiceRevision"`
 	Breaker      CircuitBreaker `json:"deploymentCircuitBreaker"`
+	Alarms       *Alarms        `json:"alarms,omitempty"`
 	Rollback     *Rollback      `json:"rollback,omitempty"`
 }
 
@@ -57,6 +58,14 @@ type CircuitBreaker struct {
 	Status    string `json:"status"`
 	Failures  int    `json:"failureCount"`
 	Threshold int    `json:"threshold"`
+}
+
+// Alarms are those that guard a deployment.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeploymentAlarms.html
+type Alarms struct {
+	Status    string   `json:"status"`
+	Names     []string `json:"alarmNames"`
+	Triggered []string `json:"triggeredAlarmNames,omitempty"`
 }
 
 // Rollback is the rollback of a deployment.
@@ -125,6 +134,10 @@ func (s *service) view() Service {
 	}
 	for i, d := range s.deployments {
 		record := d.record
+		if d.record.Alarms != nil {
+			alarms := *d.record.Alarms // as the scheduler goes on
+			record.Alarms = &alarms
+		}
 		record.Breaker.Failures, record.Breaker.Threshold = d.failures, s.threshold()
 		for _, t := range s.tasks {
 			if t.deployment == d && t.status == "RUNNING" {

@@ -26,6 +26,7 @@ func main() {
 		time.AfterFunc(3*time.Second, func() { sick.Store(false) })
 		fmt.Fprint(w, os.Getpid())
 	})
+	http.HandleFunc("/api/echo/error", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	http.HandleFunc("/api/echo/exit", func(w http.ResponseWriter, r *http.Request) { os.Exit(3) })
 	http.HandleFunc("/api/echo/slow", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	http.HandleFunc("/api/echo/large", func(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +35,9 @@ func main() {
 	})
 	http.HandleFunc("/api/echo/", func(w http.ResponseWriter, r *http.Request) {
 		length, _ := io.Copy(io.Discard, r.Body)
+		if strings.HasPrefix(os.Getenv("IMAGE_DIGEST"), "broken-") { // a version that starts, and answers nothing
+			w.WriteHeader(http.StatusInternalServerError)
+		}
 		w.Header().Set("Access-Control-Allow-Origin", "https://of-the-service.example.com")
 		json.NewEncoder(w).Encode(map[string]any{
 			"pid": os.Getpid(), "method": r.Method, "path": r.RequestURI, "host": r.Host, "header": r.Header, "length": length,
