@@ -86,7 +86,7 @@ func TestEverySetting(t *testing.T) {
 	d.unchanged(t)
 	// The up has not waited for its deployments.
 	api := d.resources(t)["apigatewayv2/domainName consumer"].Outputs["domainNameConfiguration"].(map[string]any)["targetDomainName"].(string)
-	d.followed(t, names{"api.example.com": {"192.0.2.1", "192.0.2.2"}, api: {"192.0.2.2"}}, "/api/books", "no target is healthy yet",
+	d.followed(t, names{"api.example.com": {"192.0.2.1", "192.0.2.2"}, api: {"192.0.2.2"}}, "/api/books", "no target of target group producer-book is healthy yet",
 		"leads to "+api, "the certificate covers api.example.com", "asks for a token of its issuer https://issuer.example.com")
 	d.followed(t, names{api: {"192.0.2.2"}}, "/api/books", "api.example.com has no address: no such host")
 	d.configure(t, allSettings().with(told))

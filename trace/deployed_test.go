@@ -243,8 +243,8 @@ func TestSymptoms(t *testing.T) {
 		}, "failed the listener takes what the API sends"},
 		{"429", "429", "/api/books", nil, func(f *fixture) {
 			f.set(f.one(stageType, "consumer"), "defaultRouteSettings", map[string]any{"throttlingBurstLimit": 0.0, "throttlingRateLimit": 100.0})
-			f.fact(trace.AccountType, "account", trace.Values{"throttlingBurstLimit": 5000.0, "throttlingRateLimit": 10000.0})
 		}, "failed the stage lets requests through"},
+		{"429 with limits", "429", "/api/books", nil, func(*fixture) {}, "unknown the stage lets requests through"},
 		{"401", "401", "/api/books", map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}, func(*fixture) {},
 			"unknown the route lets the caller in"},
 		{"403", "403", "https://www.example.com/api/books", withDomain, func(*fixture) {}, "failed the API answers to the name"},

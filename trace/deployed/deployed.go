@@ -119,22 +119,30 @@ var (
 	refusal = regexp.MustCompile(`(?s)api error (\w+: .*)`)
 )
 
-// unknown notes what is not known, and why not.
+// unknown notes what is not known, and why not. The first to say it is nearest.
 func (r *reader) unknown(m missing, text string) {
+	id := m.of + " " + cmp.Or(m.id, m.name)
+	if _, said := r.set.Find(trace.UnknownType, id); said {
+		return
+	}
 	reason := strings.TrimSpace(text)
 	if found := action.FindStringSubmatch(text); found != nil {
 		reason = "access denied: " + found[1]
 	} else if found := refusal.FindStringSubmatch(text); found != nil {
 		reason = strings.TrimSpace(found[1])
 	}
-	r.set.Put(trace.Resource{Type: trace.UnknownType, ID: m.of + " " + m.id + " " + m.name, Name: m.name, Outputs: trace.Values{
+	r.set.Put(trace.Resource{Type: trace.UnknownType, ID: id, Name: m.name, Outputs: trace.Values{
 		"of": m.of, "id": m.id, "name": m.name, "reason": reason,
 	}})
 }
 
-// put adds what AWS says of a resource to what is known of it.
+// put adds what AWS says of a resource to what is known of it. One that the refresh could not read stays unknown: there is
+// nothing that the last up recorded to compare it with.
 func (r *reader) put(typ, id, name string, outputs trace.Values) {
 	known, ok := r.set.Find(typ, id)
+	if !ok && r.knows(typ, id) {
+		return
+	}
 	if !ok {
 		known = trace.Resource{Type: typ, ID: id, Name: name}
 	}
@@ -147,10 +155,11 @@ func (r *reader) put(typ, id, name string, outputs trace.Values) {
 	r.set.Put(known)
 }
 
-// knows tells whether something is in the set already.
+// knows tells whether something is in the set already, or is known to be unknown.
 func (r *reader) knows(typ, id string) bool {
 	_, ok := r.set.Find(typ, id)
-	return ok
+	_, unread := r.set.Find(trace.UnknownType, typ+" "+id)
+	return ok || unread
 }
 
 // putNew adds a resource that the program did not make.

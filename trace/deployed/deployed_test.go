@@ -165,7 +165,8 @@ func TestNothingMayBeRead(t *testing.T) {
 	for _, s := range all {
 		steps = append(steps, [2]*apitype.StepEventStateMetadata{s, s})
 	}
-	pulumi(t, events(steps...), "255")
+	unread := state(ruleType, "producer-book", "arn:r", values{"listenerArn": "arn:l"})
+	pulumi(t, events(steps...)+failed(unread, "error"), "255")
 	set, err := Read(t.Context(), Options{Folder: t.TempDir(), Stack: "dev", Endpoint: proxy.URL(), Resolver: resolver{}})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestNothingMayBeRead(t *testing.T) {
 		"certificate arn:aws:acm:eu-west-1:1:certificate/c": "acm:DescribeCertificate", "target group arn:t": "elasticloadbalancing:DescribeTargetGroups",
 		"health of target group arn:t": "elasticloadbalancing:DescribeTargetHealth", "tasks of service producer-book": "ecs:ListTasks", "deployment of service producer-book": "ecs:ListServiceDeployments",
 		"security groups": "ec2:DescribeSecurityGroups", "rules of security groups": "ec2:DescribeSecurityGroupRules", "route tables": "ec2:DescribeRouteTables", "network ACLs": "ec2:DescribeNetworkAcls",
-		"VPC endpoints": "ec2:DescribeVpcEndpoints",
+		"VPC endpoints": "ec2:DescribeVpcEndpoints", "listener rule producer-book": "error",
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("unknown is\n%v\nwant\n%v", got, want)
@@ -200,6 +201,25 @@ func TestNothingMayBeRead(t *testing.T) {
 		if _, err := Read(t.Context(), Options{Stack: "dev", Endpoint: proxy.URL()}); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, want %q", name, err, test.says)
 		}
+	}
+}
+
+// What a refresh could not read is not taken for something that the program did not make, when it is seen in a list.
+func TestUnreadIsNotForeign(t *testing.T) {
+	r := &reader{set: &trace.Set{}}
+	if _, err := r.take(strings.NewReader(failed(state(ruleType, "producer-book", "arn:r", nil), denied))); err != nil {
+		t.Fatal(err)
+	}
+	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:r"), Priority: aws.String("100")})
+	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:other"), Priority: aws.String("5")})
+	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:default"), Priority: aws.String("default"), IsDefault: aws.Bool(true)})
+	r.put(ruleType, "arn:r", "again", nil)
+	r.unknown(missing{ruleType, "arn:r", "again"}, "again")
+	if got := r.set.Of(ruleType); len(got) != 1 || got[0].Name != "priority 5" || got[0].Outputs.Number("priority") != 5 || got[0].Outputs.Text("listenerArn") != "arn:l" {
+		t.Errorf("rules: %+v", got)
+	}
+	if got := r.set.Of(trace.UnknownType); len(got) != 1 || got[0].Name != "listener rule producer-book" {
+		t.Errorf("unknown: %+v", got)
 	}
 }
 
