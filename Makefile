@@ -78,7 +78,7 @@ vulncheck: ## Look for known vulnerabilities in the services; needs the internet
 fmt: ## Format the code
 	gofmt -w *.go */
 
-generate: ## Write the config block of Pulumi.yaml, and docs/settings.md
+generate: ## Write what comes from the code: settings in Pulumi.yaml and docs/, costs, the picture in the README
 	go test ./stack -run '^TestGenerated' -update
 
 # scripts/e2e fails if Pulumi or the simulator is missing. Without it, these tests would only skip.

@@ -9,6 +9,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
+// requestIDHeader tells a service the id under which the API logs a request, in the place of what the caller says it is.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+const requestIDHeader = "x-request-id"
+
 // newAPI makes the HTTP API and all that belongs to it. It returns the name of its log group too.
 func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (_ *apigatewayv2.Api, logs pulumi.StringOutput, _ error) {
 	settings := &apigatewayv2.ApiArgs{
@@ -37,6 +41,7 @@ func newAPI(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Resourc
 		PayloadFormatVersion: pulumi.String("1.0"),
 		TimeoutMilliseconds:  pulumi.Int(args.IntegrationTimeout * 1000),
 		TlsConfig:            tlsConfig(args.ServerName),
+		RequestParameters:    pulumi.StringMap{"overwrite:header." + requestIDHeader: pulumi.String("$context.requestId")},
 		// With or without TLS it is another integration, and the routes move. The provider takes TLS off by an empty
 		// tlsConfig, with which AWS says that it speaks HTTPS:
 		// https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html
@@ -83,18 +88,33 @@ func newRoutes(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.A
 	if _, err := apigatewayv2.NewRoute(ctx, name, route, opts...); err != nil {
 		return fmt.Errorf("creating route: %w", err)
 	}
-	if args.Authorization == AuthorizationNone || !args.CORS.enabled() {
+	if args.Authorization == AuthorizationNone {
+		return nil
+	}
+	// Other routes to the same integration, which ask for nothing. Of all that match, the most specific one is taken:
+	// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+	open := func(suffix, key string) error {
+		_, err := apigatewayv2.NewRoute(ctx, name+"-"+suffix, &apigatewayv2.RouteArgs{
+			ApiId: api.ID(), RouteKey: pulumi.String(key), Target: target, AuthorizationType: pulumi.String("NONE"),
+		}, opts...)
+		if err != nil {
+			return fmt.Errorf("creating route %s: %w", key, err)
+		}
+		return nil
+	}
+	if args.PublicHealth {
+		for _, s := range args.Services {
+			if err := open(s.Name+"-health", "GET "+s.Path+"/health"); err != nil {
+				return err
+			}
+		}
+	}
+	if !args.CORS.enabled() {
 		return nil
 	}
 	// ANY catches the preflight too, which carries no credentials: without a route of its own it would be refused.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
-	_, err := apigatewayv2.NewRoute(ctx, name+"-preflight", &apigatewayv2.RouteArgs{
-		ApiId: api.ID(), RouteKey: pulumi.String("OPTIONS /{proxy+}"), Target: target, AuthorizationType: pulumi.String("NONE"),
-	}, opts...)
-	if err != nil {
-		return fmt.Errorf("creating preflight route: %w", err)
-	}
-	return nil
+	return open("preflight", "OPTIONS /{proxy+}")
 }
 
 func newStage(ctx *pulumi.Context, name string, args *Args, api *apigatewayv2.Api, opts ...pulumi.ResourceOption) (_ *apigatewayv2.Stage, group pulumi.StringOutput, _ error) {

@@ -20,6 +20,7 @@ type Args struct {
 	CORS               CORS
 	Authorization      string // AuthorizationNone, AuthorizationIAM or AuthorizationJWT
 	JWT                JWT
+	PublicHealth       bool
 	Bastion            Bastion
 
 	VpcLinkID   pulumi.StringInput // from the producer
@@ -31,7 +32,7 @@ type Args struct {
 	Services  []Service
 }
 
-// Service is one path of the API, for the URLs that people are given.
+// Service is one path of the API. Its health is at Path and /health.
 type Service struct{ Name, Path string }
 
 // Throttle limits all callers together; a request over the limit gets a 429.
@@ -124,6 +125,8 @@ func (a *Args) Declare(s *setting.Set) {
 		setting.Var(s, &a.JWT.Issuer, "issuer", "", "URL of the token's issuer", setting.InPlace, setting.Must("the https URL of the token's issuer", isHTTPS))
 		setting.Var(s, &a.JWT.Audiences, "audiences", nil, "What the token must be for, one of them", setting.InPlace)
 	})
+	setting.Var(s, &a.PublicHealth, "publicHealth", false,
+		"With authorization iam or jwt: let anyone GET the health of each service, at its path and /health; with none, anyone can", setting.InPlace)
 	setting.Var(s, &a.Bastion.Enabled, "bastion", true, "Make the bastion and the VPC around it", "in place: makes or removes it and its VPC")
 	setting.Var(s, &a.Bastion.VpcCidr, "consumerVpcCidr", "10.1.0.0/16", "IPv4 range of the bastion's VPC, /16 to /23, apart from producerVpcCidr",
 		"two ups: bastion false, then the new range; interrupts the bastion alone")

@@ -36,6 +36,7 @@ func everythingOn() *Args {
 	a.Authorization, a.JWT = AuthorizationJWT, JWT{Issuer: "https://issuer.example.com", Audiences: []string{"api"}}
 	a.ServerName = "alb.example.com"
 	a.Domain = &Domain{Name: "api.example.com", CertificateArn: pulumi.String("arn:aws:acm:eu-central-1:123456789012:certificate/1"), ZoneID: pulumi.String("Z1")}
+	a.PublicHealth = true
 	a.Bastion.VpcCidr, a.Bastion.SSH = "10.9.0.0/20", SSH{KeyName: "me", Cidrs: []string{"203.0.113.0/24", "198.51.100.7/32"}}
 	return a
 }
@@ -76,28 +77,36 @@ func TestAuthorization(t *testing.T) {
 		authorization string
 		jwt           JWT
 		cors          CORS
+		publicHealth  bool
 		routes        []string
 	}{
-		{AuthorizationNone, JWT{}, CORS{}, []string{"ANY /{proxy+} NONE"}},
-		{AuthorizationIAM, JWT{}, CORS{}, []string{"ANY /{proxy+} AWS_IAM"}},
-		{AuthorizationJWT, jwt, CORS{}, []string{"ANY /{proxy+} JWT"}},
-		{AuthorizationNone, JWT{}, cors, []string{"ANY /{proxy+} NONE"}},
-		{AuthorizationIAM, JWT{}, cors, []string{"ANY /{proxy+} AWS_IAM", "OPTIONS /{proxy+} NONE"}},
-		{AuthorizationJWT, jwt, cors, []string{"ANY /{proxy+} JWT", "OPTIONS /{proxy+} NONE"}},
+		{AuthorizationNone, JWT{}, CORS{}, false, []string{"ANY /{proxy+} NONE"}},
+		{AuthorizationIAM, JWT{}, CORS{}, false, []string{"ANY /{proxy+} AWS_IAM"}},
+		{AuthorizationJWT, jwt, CORS{}, false, []string{"ANY /{proxy+} JWT"}},
+		{AuthorizationNone, JWT{}, cors, false, []string{"ANY /{proxy+} NONE"}},
+		{AuthorizationIAM, JWT{}, cors, false, []string{"ANY /{proxy+} AWS_IAM", "OPTIONS /{proxy+} NONE"}},
+		{AuthorizationJWT, jwt, cors, false, []string{"ANY /{proxy+} JWT", "OPTIONS /{proxy+} NONE"}},
+		{AuthorizationNone, JWT{}, CORS{}, true, []string{"ANY /{proxy+} NONE"}},
+		{AuthorizationIAM, JWT{}, CORS{}, true, []string{"ANY /{proxy+} AWS_IAM", "GET /alpha/health NONE", "GET /api/clubs/health NONE"}},
+		{AuthorizationJWT, jwt, cors, true, []string{"ANY /{proxy+} JWT", "GET /alpha/health NONE", "GET /api/clubs/health NONE", "OPTIONS /{proxy+} NONE"}},
 	} {
 		a := valid()
-		a.Authorization, a.JWT, a.CORS = test.authorization, test.jwt, test.cors
+		a.Authorization, a.JWT, a.CORS, a.PublicHealth = test.authorization, test.jwt, test.cors, test.publicHealth
 		r := deploy(t, a)
+		target := "integrations/" + r.Get(t, "apigatewayv2.Integration front").ID
 		var got []string
 		for _, route := range r.All("apigatewayv2.Route") {
 			got = append(got, fmt.Sprintf("%v %v", route.Input("routeKey"), route.Input("authorizationType")))
 			if wants := route.Input("authorizationType") == "JWT"; wants != (route.Input("authorizerId") != nil) {
 				t.Errorf("%s: authorizer %v", route, route.Input("authorizerId"))
 			}
+			if route.Input("target") != target {
+				t.Errorf("%s leads to %v, want %s", route, route.Input("target"), target)
+			}
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, test.routes) {
-			t.Errorf("%s with CORS %v: routes %q, want %q", test.authorization, test.cors.enabled(), got, test.routes)
+			t.Errorf("%s with CORS %v, public health %v: routes %q, want %q", test.authorization, test.cors.enabled(), test.publicHealth, got, test.routes)
 		}
 		if got := len(r.All("apigatewayv2.Authorizer")); (got == 1) != (test.authorization == AuthorizationJWT) {
 			t.Errorf("%s: %d authorizers", test.authorization, got)

@@ -96,7 +96,7 @@ func TestNamesExist(t *testing.T) {
 		}, nil},
 		{"setting or output", regexp.MustCompile(`^(aws:\w+|[a-z]+(?:[A-Z]\w*|\.[a-zA-Z.]+))(?:\[\d+\])?$`), func(name string) bool {
 			return isFile(name) || settings.has(name) || strings.Contains(outputs, `ctx.Export("`+name+`"`)
-		}, []string{"bookService", "ecr.api", "ecr.dkr", "enableDnsHostnames", "enableDnsSupport"}},
+		}, []string{"authorizerError", "bookService", "ecr.api", "ecr.dkr", "enableDnsHostnames", "enableDnsSupport", "integrationStatus", "perMillionRequests"}},
 		{"setting", regexp.MustCompile(`^([a-z]\w+): \w+$`), settings.has, nil},
 		{"setting", regexp.MustCompile(`pulumi config set (?:--stack \w+ )?(?:--path )?'?([\w.:]+)`), settings.has, []string{"KEY"}},
 		{"setting", regexp.MustCompile(`-config '?([\w.:]+)=`), settings.has, []string{"key"}},
@@ -272,6 +272,7 @@ var notRun = map[string]string{
 	"make outputs":   "needs a stack on AWS",
 	"make smoke":     "needs a stack on AWS",
 	"make connect":   "needs a stack on AWS",
+	"make trace":     "needs a stack on AWS",
 	"make destroy":   "needs a stack on AWS",
 	"curl ":          "needs a stack",
 	"api=":           "needs a stack on AWS",

@@ -159,7 +159,7 @@ func TestAdopt(t *testing.T) {
 		"create apigatewayv2/{api,integration,route,stage} consumer", "create cloudwatch/logGroup consumer", "create private-api:{consumer consumer,producer producer}", "create pulumi:pulumi " + project + "-adopt",
 		"create pulumi:providers aws", "create apigatewayv2/vpcLink producer", "create ec2/securityGroup producer-link", "create vpc/securityGroup{Egress,Ingress}Rule producer-link-to-producer-alb",
 	})
-	if got := len(outputs); got != 3 || outputs["serviceUrls"].Value.(map[string]any)["orders"] != outputs["apiEndpoint"].Value.(string)+"/orders" || outputs["linkSecurityGroupId"].Value == nil {
+	if got := len(outputs); got != 4 || outputs["serviceUrls"].Value.(map[string]any)["orders"] != outputs["apiEndpoint"].Value.(string)+"/orders" || outputs["linkSecurityGroupId"].Value == nil {
 		t.Errorf("outputs: %v", outputs)
 	}
 	a.compare(t, d)

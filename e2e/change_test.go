@@ -82,6 +82,12 @@ var changes = []change{
 		"replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
 	}},
 	{"count of one service", one(settings{"desiredCount": 4}), []string{"update ecs/service producer-book"}},
+	{"scaling", settings{"scaling": map[string]any{"min": 3, "max": 8, "cpu": 50, "requestsPerTarget": 600}}, []string{
+		"create appautoscaling/target producer-{book,author}", "create appautoscaling/policy producer-{book,author}-{cpu,requests}", deploy,
+	}},
+	{"scaling of one service", one(settings{"scaling": map[string]any{"min": 3, "max": 8, "cpu": 50, "requestsPerTarget": 600}}), []string{
+		"create appautoscaling/target producer-book", "create appautoscaling/policy producer-book-{cpu,requests}", "update ecs/service producer-book",
+	}},
 	{"secret of one service", one(settings{"secrets": map[string]any{"KEY": "arn:aws:ssm:" + region + ":123456789012:parameter/key"}}), []string{
 		"update iam/rolePolicy producer-book-execution", "replace ecs/taskDefinition producer-book", "update ecs/service producer-book",
 	}},
@@ -123,6 +129,11 @@ var changes = []change{
 	{"IAM authorization", settings{"authorization": "iam"}, []string{
 		"update apigatewayv2/route consumer", "create iam/rolePolicy consumer-bastion", "replace ec2/instance consumer-bastion",
 	}},
+	{"public health, and IAM authorization", settings{"publicHealth": true, "authorization": "iam"}, []string{
+		"create apigatewayv2/route consumer-{book,author}-health",
+		"update apigatewayv2/route consumer", "create iam/rolePolicy consumer-bastion", "replace ec2/instance consumer-bastion",
+	}},
+	{"public health of a public API", settings{"publicHealth": true}, nil},
 	{"JWT authorization", settings{"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}}}, []string{
 		"create apigatewayv2/authorizer consumer", "update apigatewayv2/route consumer",
 	}},

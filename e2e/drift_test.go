@@ -80,6 +80,19 @@ var drifts = []drift{
 		},
 	},
 	{
+		resource: "apigatewayv2/integration consumer", seen: "update", repaired: "update",
+		do: func(ctx context.Context, cfg aws.Config, r apitype.ResourceV3) error {
+			_, err := apigatewayv2.NewFromConfig(cfg).UpdateIntegration(ctx, &apigatewayv2.UpdateIntegrationInput{
+				ApiId: text(r, "apiId"), IntegrationId: aws.String(string(r.ID)), RequestParameters: map[string]string{requestID: "$request.path"},
+			})
+			return err
+		},
+		holds: func(ctx context.Context, cfg aws.Config, r apitype.ResourceV3) (bool, error) {
+			out, err := apigatewayv2.NewFromConfig(cfg).GetIntegration(ctx, &apigatewayv2.GetIntegrationInput{ApiId: text(r, "apiId"), IntegrationId: aws.String(string(r.ID))})
+			return err == nil && len(out.RequestParameters) == 1 && out.RequestParameters[requestID] == "$context.requestId", err
+		},
+	},
+	{
 		resource: "apigatewayv2/route consumer", seen: "delete", repaired: "create",
 		do: func(ctx context.Context, cfg aws.Config, r apitype.ResourceV3) error {
 			_, err := apigatewayv2.NewFromConfig(cfg).DeleteRoute(ctx, &apigatewayv2.DeleteRouteInput{ApiId: text(r, "apiId"), RouteId: aws.String(string(r.ID))})
@@ -87,6 +100,9 @@ var drifts = []drift{
 		},
 	},
 }
+
+// requestID is the key under which the API tells a service the id of a request.
+const requestID = "overwrite:header.x-request-id"
 
 // text is an output of a resource.
 func text(r apitype.ResourceV3, name string) *string {

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -34,7 +36,7 @@ import (
 type inventory map[string]map[string]string
 
 // listed are the services, by signing name, that inventory looks at. A stack that calls another one needs it here.
-var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3", "acm", "route53"}
+var listed = []string{"ec2", "ecs", "elasticloadbalancing", "apigateway", "servicediscovery", "ecr", "iam", "logs", "kms", "s3", "acm", "route53", "application-autoscaling"}
 
 // of keeps what carries the stack's tags or name.
 func (i inventory) of(stack string) inventory {
@@ -108,6 +110,7 @@ func (a *account) inventory(t *testing.T) inventory {
 		func() error { return listRecords(ctx, route53.NewFromConfig(a.aws), add) },
 		func() error { return listRoles(ctx, iam.NewFromConfig(a.aws), add) },
 		func() error { return listKeys(ctx, kms.NewFromConfig(a.aws), add) },
+		func() error { return listScaling(ctx, applicationautoscaling.NewFromConfig(a.aws), add) },
 		func() error { return listBuckets(ctx, s3.NewFromConfig(a.aws), add) },
 		func() error {
 			p := ecr.NewDescribeRepositoriesPaginator(ecr.NewFromConfig(a.aws), &ecr.DescribeRepositoriesInput{})
@@ -585,6 +588,32 @@ func listKeys(ctx context.Context, c *kms.Client, add adder) error {
 				}
 			}
 			add("kms/key", k.KeyId, nil, m)
+		}
+		return nil
+	})
+}
+
+// listScaling lists scalable targets of ECS, and their policies, which have no tags.
+func listScaling(ctx context.Context, c *applicationautoscaling.Client, add adder) error {
+	const namespace = scalingtypes.ServiceNamespaceEcs
+	targets := applicationautoscaling.NewDescribeScalableTargetsPaginator(c, &applicationautoscaling.DescribeScalableTargetsInput{ServiceNamespace: namespace})
+	err := pages(ctx, targets.HasMorePages, targets.NextPage, func(out *applicationautoscaling.DescribeScalableTargetsOutput) error {
+		for _, target := range out.ScalableTargets {
+			tags := map[string]string{}
+			if out, err := c.ListTagsForResource(ctx, &applicationautoscaling.ListTagsForResourceInput{ResourceARN: target.ScalableTargetARN}); err == nil {
+				tags = out.Tags
+			}
+			add("scaling/target", target.ScalableTargetARN, target.ResourceId, tags)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	policies := applicationautoscaling.NewDescribeScalingPoliciesPaginator(c, &applicationautoscaling.DescribeScalingPoliciesInput{ServiceNamespace: namespace})
+	return pages(ctx, policies.HasMorePages, policies.NextPage, func(out *applicationautoscaling.DescribeScalingPoliciesOutput) error {
+		for _, policy := range out.ScalingPolicies {
+			add("scaling/policy", policy.PolicyARN, policy.PolicyName, nil)
 		}
 		return nil
 	})

@@ -24,7 +24,7 @@ func TestLifecycle(t *testing.T) {
 	d := a.newStack(t, "life", nil, base())
 	_, outputs := d.up(t)
 
-	for _, name := range []string{"apiEndpoint", "serviceUrls", "bastionId", "bastionConnect", "clusterName", "serviceNames", "imageDigests"} {
+	for _, name := range []string{"apiEndpoint", "serviceUrls", "bastionId", "bastionConnect", "clusterName", "serviceNames", "imageDigests", "estimatedMonthlyCost"} {
 		if outputs[name].Value == nil {
 			t.Errorf("no output %s", name)
 		}
@@ -144,6 +144,7 @@ var kinds = map[string]string{
 	"ec2/natGateway": "ec2/nat-gateway", "ec2/eip": "ec2/address", "ec2/securityGroup": "ec2/security-group", "ec2/instance": "ec2/instance",
 	"ec2/vpcEndpoint": "ec2/endpoint", "vpc/securityGroupIngressRule": "ec2/security-group-rule", "vpc/securityGroupEgressRule": "ec2/security-group-rule",
 	"ecs/cluster": "ecs/cluster", "ecs/service": "ecs/service", "ecs/taskDefinition": "ecs/task-definition",
+	"appautoscaling/target": "scaling/target", "appautoscaling/policy": "scaling/policy",
 	"servicediscovery/privateDnsNamespace": "names/namespace", "servicediscovery/service": "names/service",
 	"ecr/repository": "ecr/repository", "cloudwatch/logGroup": "logs/group", "ec2/flowLog": "ec2/flow-log", "kms/key": "kms/key", "s3/bucket": "s3/bucket",
 	"iam/role": "iam/role", "iam/instanceProfile": "iam/instance-profile",

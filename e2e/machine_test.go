@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -145,8 +147,15 @@ func validation(t *testing.T, proxy *awsproxy.Proxy) (report []byte, err error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exec.Command(validator, log.Name()).CombinedOutput()
+	report, err = exec.Command(validator, log.Name()).CombinedOutput()
+	if rest := misread.ReplaceAll(report, nil); len(rest) < len(report) && bytes.HasPrefix(rest, []byte("{")) {
+		return report, nil // and nothing else
+	}
+	return report, err
 }
+
+// misread is what the validator refuses and AWS takes: it reads the pattern of printable characters as one of a word and a space.
+var misread = regexp.MustCompile(`(?m)^ *\d+ \S+: '[[:print:]]+' does not match '\\\\p\{Print\}\+'\n`)
 
 // anyAccount is newAccount, or the real account where that is asked for: for tests that assert on the account alone.
 func anyAccount(t *testing.T) *account {
@@ -227,7 +236,11 @@ func TestValidation(t *testing.T) {
 		"logs":                 {map[string]string{"X-Amz-Target": "Logs_20140328.CreateLogGroup"}, "/", [2]string{`{"logGroupName": "/ecs/book"}`, `{"logGroupName": "a b"}`}, "logs.CreateLogGroup.logGroupName: 'a b' does not match"},
 		"elasticloadbalancing": {nil, "/", [2]string{"Action=SetRulePriorities&RulePriorities.member.1.Priority=1", "Action=SetRulePriorities&RulePriorities.member.1.Priority=0"}, "Priority: 0: 0 is less than 1"},
 		"s3":                   {nil, "/bucket?delete", [2]string{"<Delete><Object><Key>a</Key></Object></Delete>", "<Delete><Object><VersionId>1</VersionId></Object></Delete>"}, "lacks Key"},
-		"apigateway":           {nil, "/v2/apis/a1/integrations", [2]string{`{"integrationType": "HTTP_PROXY", "timeoutInMillis": 50}`, `{"integrationType": "HTTP_PROXY", "timeoutInMillis": 49}`}, "49 is less than 50"},
+		"application-autoscaling": {map[string]string{"X-Amz-Target": "AnyScaleFrontendService.DeleteScalingPolicy"}, "/", [2]string{
+			`{"PolicyName": "book-cpu", "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount", "ResourceId": "service/c/book"}`,
+			`{"PolicyName": "book-cpu", "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:Count", "ResourceId": "service/c/book"}`,
+		}, "'ecs:service:Count' is none of"},
+		"apigateway": {nil, "/v2/apis/a1/integrations", [2]string{`{"integrationType": "HTTP_PROXY", "timeoutInMillis": 50}`, `{"integrationType": "HTTP_PROXY", "timeoutInMillis": 49}`}, "49 is less than 50"},
 	} {
 		for i, body := range call.body {
 			proxy, err := awsproxy.New(server.URL)

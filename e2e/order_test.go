@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+
 	"private-api/e2e/awsproxy"
 )
 
@@ -42,7 +44,8 @@ func TestOrder(t *testing.T) {
 			d := a.newStack(t, "order", nil, base().with(settings{"egress": egress, "services": map[string]any{
 				"book": map[string]any{"secrets": map[string]any{"KEY": "arn:aws:ssm:us-west-2:123456789012:parameter/key"}},
 			}}))
-			d.up(t)
+			// The engine does four things at a time for each processor. Late ones would hold up others that need nothing of them.
+			d.up(t, optup.Parallel(100))
 			ordered(t, d, egress)
 			r := record{t, a.proxy.Calls()}
 			services := func(r record) { r.servicesAfterTheirNeeds(egress) }

@@ -22,9 +22,11 @@ func allSettings() settings {
 		"aws:allowedAccountIds": []string{"123456789012"}, "aws:skipRegionValidation": true, "aws:assumeRole": role,
 		"producerVpcCidr": "10.2.0.0/16", "consumerVpcCidr": "10.3.0.0/16", "availabilityZoneCount": 3,
 		"egress": "endpoints", "namespace": "shop.internal", "spot": true, "onDemandBase": 1, "architecture": "x86_64", "cpu": 512, "memory": 1024, "desiredCount": 3,
+		"scaling": map[string]any{"min": 4, "max": 8, "cpu": 50, "requestsPerTarget": 600},
 		"services": map[string]any{"author": map[string]any{"image": image}, "book": map[string]any{
 			"image": image, "cpu": 1024, "memory": 2048, "desiredCount": 4, "environment": map[string]any{"A": "b"},
-			"port": 9090, "user": "1000:1000", "writableFolders": []string{"/tmp"}, "healthCommand": []string{"CMD", "/health"},
+			"scaling": map[string]any{"min": 1, "max": 6, "cpu": 70, "requestsPerTarget": 300},
+			"port":    9090, "user": "1000:1000", "writableFolders": []string{"/tmp"}, "healthCommand": []string{"CMD", "/health"},
 			"kmsKey": "arn:aws:kms:" + region + ":123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 			"secrets": map[string]any{
 				"PARAMETER": "arn:aws:ssm:" + region + ":123456789012:parameter/team/key",
@@ -36,10 +38,11 @@ func allSettings() settings {
 		"flowLogs": true, "accessLogs": true, "customerManagedKey": true,
 		"integrationTimeoutSeconds": 20, "throttle": map[string]any{"burst": 50, "rate": 60},
 		"authorization": "jwt", "jwt": map[string]any{"issuer": "https://issuer.example.com", "audiences": []string{"api"}},
-		"cors":   cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
-		"ssh":    map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
-		"domain": domain("api.example.com", false)["domain"],
-		"tags":   map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
+		"publicHealth": true,
+		"cors":         cors(settings{"allowMethods": []string{"GET", "POST"}, "allowHeaders": []string{"authorization"}, "maxAgeSeconds": 60}),
+		"ssh":          map[string]any{"keyName": "key", "cidrs": []string{"192.0.2.0/24"}},
+		"domain":       domain("api.example.com", false)["domain"],
+		"tags":         map[string]any{"Team": "books"}, "production": true, "allowUnauthenticated": true,
 	})
 }
 
@@ -67,6 +70,14 @@ func TestEverySetting(t *testing.T) {
 	d := a.newStack(t, "every", nil, allSettings())
 	d.up(t)
 	a.compare(t, d)
+	for _, c := range a.proxy.Since(0) {
+		if c.Operation == "CreateIntegration" && c.Params["requestParameters."+requestID] != "$context.requestId" {
+			t.Errorf("an integration does not tell services the id of a request: %v", c.Params)
+		}
+		if c.Operation == "CreateRoute" && (c.Params["authorizationType"] == "NONE") != regexp.MustCompile(`^(GET /api/(book|author)s/health|OPTIONS /{proxy\+})$`).MatchString(c.Params["routeKey"]) {
+			t.Errorf("route %s has authorization %s", c.Params["routeKey"], c.Params["authorizationType"])
+		}
+	}
 	d.unchanged(t)
 	// The up has not waited for its deployments.
 	api := d.resources(t)["apigatewayv2/domainName consumer"].Outputs["domainNameConfiguration"].(map[string]any)["targetDomainName"].(string)
@@ -78,6 +89,9 @@ func TestEverySetting(t *testing.T) {
 	expect(t, ops, []string{"update ecr/repository producer-{book,author}", "update lb/loadBalancer producer", "update s3/bucket producer-access-logs"})
 	d.destroy(t)
 	a.sweep(t, "every")
+	r := record{t, a.proxy.Calls()}
+	r.unscaled()
+	r.vigilant(t, record.unscaled, "application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeregisterScalableTarget")
 }
 
 // Every setting, each field of an object too, must have a row in the table of changes, and be in a configuration that is

@@ -117,7 +117,7 @@ func (c *command) run(ctx context.Context, args []string) error {
 	case "up":
 		flags.IntVar(&port, "port", 8080, "the port of the HTTP API on localhost; 0 takes a free one")
 		flags.BoolVar(&c.verbose, "v", false, "show all that Pulumi shows, and the stack's outputs")
-		flags.BoolVar(&c.json, "json", false, "show the log lines of the services as they are")
+		flags.BoolVar(&c.json, "json", false, "show requests and the log lines of the services as JSON, as they are")
 	case "trace":
 		flags.StringVar(&method, "method", http.MethodGet, "of the request")
 		flags.StringVar(&from, "from", "", "the service that calls")

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"private-api/local/engine"
+	"private-api/local/gateway"
 )
 
 // output passes on what is written to it, without ever blocking the writer: it drops what is too much for a reader. On a
@@ -155,22 +156,35 @@ func count(changes []engine.Change) string {
 	return strings.Join(each, ", ")
 }
 
-// showLog prints a log line of a service.
+// showRequest prints a line for a request.
+func (c *command) showRequest(e gateway.Entry) {
+	line := []byte(fmt.Sprintf("%s %s", time.Now().Format(time.TimeOnly), e))
+	if c.json {
+		line, _ = json.Marshal(e) // its values always marshal
+	}
+	c.stdout.Write(append(line, '\n'))
+}
+
+// showLog prints a log line of a service, but for those of requests, which have their line.
 func (c *command) showLog(service, line string) {
 	if !c.json {
-		line = fmt.Sprintf("%s %s  %s", time.Now().Format(time.TimeOnly), service, readable(line))
+		text := readable(line)
+		if text == "" {
+			return
+		}
+		line = fmt.Sprintf("%s %s  %s", time.Now().Format(time.TimeOnly), service, text)
 	}
 	fmt.Fprintln(c.stdout, line)
 }
 
-// readable shortens a log line that is JSON; others stay as they are.
+// readable shortens a log line that is JSON, to nothing if it is about a request; others stay as they are.
 func readable(line string) string {
 	var entry map[string]any
 	if json.Unmarshal([]byte(line), &entry) != nil || entry["msg"] == nil {
 		return line
 	}
 	if entry["msg"] == "request" {
-		return fmt.Sprintf("%v %v  %v  %v ms", entry["method"], entry["path"], entry["status"], entry["durationMs"])
+		return ""
 	}
 	text := fmt.Sprint(entry["msg"])
 	if entry["level"] != "INFO" {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"private-api/local/gateway"
 	"private-api/local/internal/mocked"
 )
 
@@ -213,7 +214,7 @@ func TestKilled(t *testing.T) {
 
 func TestReadable(t *testing.T) {
 	for line, want := range map[string]string{
-		`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"request","service":"echo","version":"v","method":"GET","path":"/api/echo","status":200,"bytes":2,"durationMs":0.5,"client":"127.0.0.1"}`: "GET /api/echo  200  0.5 ms",
+		`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"request","service":"echo","version":"v","method":"GET","path":"/api/echo","status":200,"bytes":2,"durationMs":0.5,"client":"127.0.0.1"}`: "",
 		`{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"listening","service":"echo","address":"127.0.0.1:1"}`:                                                                                    "listening  address=127.0.0.1:1",
 		`{"level":"WARN","msg":"odd"}`: "WARN odd",
 		`{"a":1}`:                      `{"a":1}`,
@@ -222,6 +223,27 @@ func TestReadable(t *testing.T) {
 	} {
 		if got := readable(line); got != want {
 			t.Errorf("%s is shown as %q, want %q", line, got, want)
+		}
+	}
+}
+
+// A person sees one line for a request. With -json, everything is JSON and as it is.
+func TestLines(t *testing.T) {
+	const request = `{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"request","service":"echo","path":"/api/echo","status":200}`
+	const other = `{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"listening","service":"echo","address":"127.0.0.1:1"}`
+	entry := gateway.Entry{Time: time.Unix(0, 0).UTC(), RequestID: "id", Method: "GET", Path: "/api/echo", Status: 200, DurationMS: 0.25, Container: "echo", Task: "0123456789abcdef"}
+	for json, want := range map[bool]string{
+		false: `^\d\d:\d\d:\d\d echo  listening  address=127\.0\.0\.1:1\n\d\d:\d\d:\d\d GET /api/echo  200  0\.2 ms  echo task 01234567\n$`,
+		true: "^" + regexp.QuoteMeta(request+"\n"+other+"\n"+`{"time":"1970-01-01T00:00:00Z","requestId":"id","method":"GET","path":"/api/echo","status":200,"durationMs":0.25,`+
+			`"container":"echo","task":"0123456789abcdef"}`+"\n") + "$",
+	} {
+		var shown strings.Builder
+		c := command{stdout: &shown, json: json}
+		c.showLog("echo", request)
+		c.showLog("echo", other)
+		c.showRequest(entry)
+		if !regexp.MustCompile(want).MatchString(shown.String()) {
+			t.Errorf("json %v: shown is\n%s", json, shown.String())
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (c *command) up(ctx context.Context, port int, config map[string]string) (e
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 
-	server := &http.Server{Handler: &gateway.Handler{Set: e.Set, Runner: e.Runner}, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: &gateway.Handler{Set: e.Set, Runner: e.Runner, Log: c.showRequest}, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener); close(served) }()
 	url := fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)

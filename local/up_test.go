@@ -309,6 +309,18 @@ func TestUp(t *testing.T) {
 			t.Errorf("%q is not shown", shown)
 		}
 	}
+	// A line for each request, in whosever answer, and none besides.
+	if status, body := s.get(t, "/api/nothing"); status != 404 {
+		t.Errorf("GET /api/nothing: %d %s", status, body)
+	}
+	for _, line := range []string{`GET /api/books  200  \d+\.\d ms  book task [0-9a-f]{8}`, `GET /api/nothing  404  \d+\.\d ms  stops at listener producer: no listener rule has this path.*`} {
+		if found := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d `+line+`$`).FindAllString(s.String(), -1); len(found) != 1 {
+			t.Errorf("%s is shown as %q", line, found)
+		}
+	}
+	if text := s.String(); strings.Count(text, "GET /api/") != 3 || strings.Contains(text, "/health") {
+		t.Errorf("3 requests are shown as\n%s", text)
+	}
 	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
 		picked := s.engine.Runner.Pick(group.Outputs.Text("arn"))
 		picked.Done()
@@ -416,6 +428,17 @@ func TestUp(t *testing.T) {
 	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
 		if all, healthy := s.engine.Runner.Targets(group.Outputs.Text("arn")); all != 1 || healthy != 1 {
 			t.Errorf("%s has %d targets, %d healthy, want 1", group.Name, all, healthy)
+		}
+	}
+	// With scaling, the count that runs stays.
+	maps.Copy(changed, map[string]string{"desiredCount": "2", "scaling": `{"min":1,"max":4,"requestsPerTarget":600}`})
+	if err := s.engine.Configure(context.Background(), changed); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, "Press Enter")
+	for _, group := range s.engine.Set.Of("aws:lb/targetGroup:TargetGroup") {
+		if all, healthy := s.engine.Runner.Targets(group.Outputs.Text("arn")); all != 1 || healthy != 1 {
+			t.Errorf("with scaling, %s has %d targets, %d healthy, want 1", group.Name, all, healthy)
 		}
 	}
 	// Many Enters make one more up. A change of the program itself takes a restart.
@@ -594,7 +617,8 @@ func TestArguments(t *testing.T) {
 func TestPreviewAndTrace(t *testing.T) {
 	existing := fmt.Sprintf(`trace -config network={"vpcId":%q,"privateSubnetIds":[%q,%q]}`, fakeaws.ExistingVpc, fakeaws.ExistingSubnets[0].ID, fakeaws.ExistingSubnets[1].ID)
 	for args, want := range map[string]struct{ shown, error string }{
-		"preview": {"aws:ecs:Service producer-echo create", ""},
+		"preview":                       {"aws:ecs:Service producer-echo create", ""},
+		"preview -config bastion=false": {"estimatedMonthlyCost: {\n", ""},
 		"preview -config aws:skipRegionValidation=true": {"warning: aws:skipRegionValidation is set, so nothing checks region us-west-2", ""},
 		"preview -config producerVpcCidr=172.17.0.0/16": {"warning: range 172.17.0.0/16: some services of AWS use 172.17.0.0/16 themselves", ""},
 		"preview -config egress=tunnel":                 {"tunnel", "preview failed"},

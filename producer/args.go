@@ -34,6 +34,7 @@ type Args struct {
 	CPU          int // of a task, in CPU units: 1024 are one vCPU
 	Memory       int // of a task, in MiB
 	DesiredCount int // of tasks
+	Scaling      Scaling
 
 	HealthCheckInterval int // seconds
 	HealthCheckTimeout  int // seconds
@@ -88,10 +89,11 @@ type Service struct {
 	Priority int    // of its listener rule, 1 to 50000, lowest first; explicit, so that a new service renumbers no other
 	Port     int    // that the container listens on, default 8080; above 1023, as containers do not run as root
 
-	CPU          int    // CPU units, default Args.CPU
-	Memory       int    // MiB, default Args.Memory
-	DesiredCount int    // tasks, default Args.DesiredCount
-	Image        string // repository@sha256:... to run as it is; empty: built from apps/
+	CPU          int     // CPU units, default Args.CPU
+	Memory       int     // MiB, default Args.Memory
+	DesiredCount int     // tasks, default Args.DesiredCount
+	Scaling      Scaling // default, field by field: Args.Scaling
+	Image        string  // repository@sha256:... to run as it is; empty: built from apps/
 
 	User            string   // of the container, never root, default 65532:65532
 	WritableFolders []string // in the container; the rest of its file system is read-only
@@ -176,6 +178,7 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Var(s, &a.CPU, "cpu", 256, "CPU units of a task; 1024 are one vCPU", setting.Rolling, cpu)
 	setting.Var(s, &a.Memory, "memory", 512, "Memory of a task in MiB, as Fargate allows it with cpu", setting.Rolling)
 	setting.Var(s, &a.DesiredCount, "desiredCount", 2, "Tasks of each service", setting.Rolling, setting.Between(1, maxTasks, "tasks"))
+	a.Scaling.declare(s, Scaling{Min: 2, CPU: 60}, "Let the number of a service's tasks follow its load, from the count that runs")
 	setting.Object(s, "services", "What differs for single services, by name", func(s *setting.Set) {
 		for i := range a.Services {
 			service := &a.Services[i]
@@ -215,6 +218,7 @@ func (s *Service) declare(set *setting.Set, cpu setting.Allowed[int]) {
 	setting.Var(set, &s.CPU, "cpu", s.CPU, "CPU units of a task", rolling, cpu)
 	setting.Var(set, &s.Memory, "memory", s.Memory, "Memory of a task in MiB", rolling)
 	setting.Var(set, &s.DesiredCount, "desiredCount", s.DesiredCount, "Tasks", rolling, setting.Between(1, maxTasks, "tasks"))
+	s.Scaling.declare(set, s.Scaling, "What differs from the stack's scaling")
 	setting.Var(set, &s.Environment, "environment", s.Environment, "Variables of the container, added to those in Go", rolling)
 	setting.Var(set, &s.Secrets, "secrets", s.Secrets,
 		"Variables that ECS reads at start: ARNs of Secrets Manager secrets or SSM parameters, or names of parameters of the stack's region", rolling)
@@ -292,6 +296,7 @@ func (a *Args) Validate(name string, zones int) setting.Problems {
 			seconds/60+1, healthyChecks, a.HealthCheckInterval, a.DeregistrationDelay, a.StopTimeout)
 	}
 	validateMemory(&p, "", a.CPU, a.Memory)
+	a.validateScaling(&p)
 	a.validateServices(&p, name)
 	if a.Egress == EgressEndpoints {
 		a.validateReach(&p, fmt.Sprintf("egress %q reaches", EgressEndpoints))

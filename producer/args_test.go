@@ -17,6 +17,9 @@ var limits = map[string]struct {
 	field           func(*Args) *int
 }{
 	"desiredCount":                {1, 5000, func(a *Args) *int { return &a.DesiredCount }},
+	"scaling.min":                 {1, 5000, func(a *Args) *int { return &a.Scaling.Min }},
+	"scaling.max":                 {1, 5000, func(a *Args) *int { return &a.Scaling.Max }},
+	"scaling.cpu":                 {1, 100, func(a *Args) *int { return &a.Scaling.CPU }},
 	"healthCheckIntervalSeconds":  {5, 300, func(a *Args) *int { return &a.HealthCheckInterval }},
 	"healthCheckTimeoutSeconds":   {2, 120, func(a *Args) *int { return &a.HealthCheckTimeout }},
 	"deregistrationDelaySeconds":  {0, 3600, func(a *Args) *int { return &a.DeregistrationDelay }},
@@ -47,9 +50,12 @@ func TestLimits(t *testing.T) {
 			if key == "onDemandBase" {
 				a.Spot, a.HealthCheckInterval, a.DrainTime = true, 10, 25
 			}
+			if strings.HasPrefix(key, "scaling.") && value > 0 {
+				a.Scaling.Min, a.Scaling.Max = 1, 5000
+			}
 			*limit.field(a) = value
 			err := a.Validate("producer", 2).Err()
-			if value == 0 && strings.HasPrefix(key, "services.") && key != "services.alpha.priority" {
+			if value == 0 && (strings.HasPrefix(key, "services.") && key != "services.alpha.priority" || key == "scaling.max") {
 				allowed = true // takes the default
 			}
 			if (err == nil) != allowed {
@@ -85,6 +91,15 @@ func TestRefusals(t *testing.T) {
 		{"memory of another CPU", func(a *Args) { a.Memory = 4096 }, `memory: 4096 is not allowed: with cpu 256 one of 512, 1024, 2048`},
 		{"most memory", func(a *Args) { a.CPU, a.Memory = 16384, 122880 }, ""},
 		{"too much memory", func(a *Args) { a.CPU, a.Memory = 16384, 131072 }, "memory: 131072 is not allowed"},
+		{"scaling", func(a *Args) { a.Scaling.Max = 2 }, ""},
+		{"most tasks below the fewest", func(a *Args) { a.Scaling.Max = 1 }, `scaling.max: 1 is not allowed: 2 tasks or more, which are the fewest (min)`},
+		{"scaling without the most tasks", func(a *Args) { a.Scaling.CPU = 50 }, `scaling.max: is missing: the most tasks, 1 to 5000, as another field of scaling is set`},
+		{"requests below one", func(a *Args) { a.Scaling.Max, a.Scaling.RequestsPerTarget = 4, -1 }, `scaling.requestsPerTarget: -1 is not allowed: 1 or more`},
+		{"scaling of one service", func(a *Args) { a.Scaling.CPU, a.Services[0].Scaling.Max = 50, 4 }, ""},
+		{"scaling of one service without the most tasks", func(a *Args) { a.Services[0].Scaling.CPU = 50 }, `services.alpha.scaling.max: is missing: the most tasks`},
+		{"fewest tasks of one service", func(a *Args) { a.Scaling.Max, a.Services[0].Scaling.Min = 4, 5 }, `services.alpha.scaling.max: 4 is not allowed: 5 tasks or more`},
+		{"most tasks of one service", func(a *Args) { a.Services[0].Scaling.Max = 5001 }, `services.alpha.scaling.max: 5001 is not allowed: 1 to 5000 tasks`},
+		{"CPU of one service", func(a *Args) { a.Services[0].Scaling = Scaling{Max: 4, CPU: 101} }, `services.alpha.scaling.cpu: 101 is not allowed: 1 to 100 percent`},
 		{"region", func(a *Args) { a.Region = "Oregon" }, `aws:region: "Oregon" is not allowed: a region such as us-west-2`},
 		{"no region", func(a *Args) { a.Region = "" }, `aws:region: is missing: a region such as us-west-2`},
 		{"egress", func(a *Args) { a.Egress = "proxy" }, `egress: "proxy" is not allowed: one of nat, nat-per-zone, endpoints`},

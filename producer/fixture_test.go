@@ -39,6 +39,7 @@ func everythingOn(t *testing.T) *Args {
 	a.Profile, a.VpcCidr, a.AvailabilityZones = "work", "10.4.0.0/20", []string{"us-west-2a", "us-west-2b", "us-west-2c"}
 	a.Egress, a.Spot, a.OnDemandBase, a.Architecture = EgressEndpoints, true, 1, X86_64
 	a.CPU, a.Memory, a.DesiredCount = 512, 2048, 3
+	a.Scaling = Scaling{Min: 4, Max: 12, CPU: 50, RequestsPerTarget: 600}
 	a.HealthCheckInterval, a.HealthCheckTimeout, a.DeregistrationDelay = 20, 4, 60
 	a.DrainTime, a.StopTimeout = 44, 60
 	a.WaitForSteadyState, a.DeploymentTimeout = false, 20
@@ -51,6 +52,7 @@ func everythingOn(t *testing.T) *Args {
 	a.Services[0].KmsKey = keyARN
 	a.Services[0].TaskPolicy = []policy.Statement{{Action: []string{"s3:GetObject"}, Resource: []string{"arn:aws:s3:::covers/*"}}}
 	a.Services[1].Port, a.Services[1].CPU, a.Services[1].Memory, a.Services[1].DesiredCount = 9000, 1024, 4096, 1
+	a.Services[1].Scaling = Scaling{Min: 1, Max: 6, CPU: 70, RequestsPerTarget: 300}
 	a.Services = append(a.Services, Service{Name: "gamma", Path: "/gamma", Priority: 30, Image: repository + "@" + digest})
 	gamma := &a.Services[2]
 	gamma.Port, gamma.User, gamma.WritableFolders, gamma.HealthCommand = 8081, "101:101", []string{"/tmp", "/var/cache/nginx"}, []string{"CMD-SHELL", "wget -qO- localhost:8081"}

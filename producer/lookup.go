@@ -186,7 +186,8 @@ func (l *lookup) checkSize(id string, subnet *types.Subnet, own int) {
 	// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-strategies.html
 	tasks, zones := 0, len(l.Network.PrivateSubnetIDs)
 	for _, s := range l.Services {
-		tasks += 2 * ((withDefaults(s, l.Args).DesiredCount + zones - 1) / zones)
+		s = withDefaults(s, l.Args)
+		tasks += 2 * ((s.mostTasks() + zones - 1) / zones)
 	}
 	needed, others := tasks, ""
 	if l.Balancer == nil { // one that exists has its addresses, and the VPC link is in its subnets

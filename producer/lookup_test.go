@@ -285,6 +285,9 @@ func TestNetworkLookups(t *testing.T) {
 		"too few addresses": {network1(), func(e *ec2Account) { e.subnets[0].AvailableIpAddressCount = awssdk.Int32(14) }, func(args *Args) { args.DesiredCount, args.Services[1].DesiredCount = 3, 1 }, []string{
 			a + "a subnet with 15 free addresses or more: 8 for the load balancer, 1 for the VPC link, and 6 for tasks, which are twice as many during a deployment; it has 14",
 		}},
+		"too few addresses for the most tasks": {network1(), func(e *ec2Account) { e.subnets[0].AvailableIpAddressCount = awssdk.Int32(30) }, func(args *Args) { args.Scaling.Max, args.Services[1].Scaling.Max = 9, 12 }, []string{
+			a + "a subnet with 31 free addresses or more: 8 for the load balancer, 1 for the VPC link, and 22 for tasks, which are twice as many during a deployment; it has 30",
+		}},
 		"behind a load balancer that exists": {network1(), func(e *ec2Account) {
 			for i := range e.subnets {
 				e.subnets[i].AvailabilityZoneId, e.subnets[i].CidrBlock, e.subnets[i].AvailableIpAddressCount = s("usw2-lax1-az"+string(rune('1'+i))), s("10.0.0.0/28"), awssdk.Int32(4)

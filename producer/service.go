@@ -92,6 +92,7 @@ func withDefaults(s Service, args *Args) Service {
 	s.CPU = cmp.Or(s.CPU, args.CPU)
 	s.Memory = cmp.Or(s.Memory, args.Memory)
 	s.DesiredCount = cmp.Or(s.DesiredCount, args.DesiredCount)
+	s.Scaling = s.Scaling.or(args.Scaling)
 	s.User = cmp.Or(s.User, defaultUser)
 	if s.Image == "" && len(s.HealthCommand) == 0 {
 		s.HealthCommand = []string{"CMD", "/service", "-health"} // as in apps/Dockerfile
@@ -167,6 +168,9 @@ func (d *deployment) newResources(ctx *pulumi.Context, in *shared) error {
 	if err != nil {
 		return err
 	}
+	if err := d.newScaling(ctx, in, service, parent); err != nil {
+		return err
+	}
 	d.ServiceName = service.Name
 	d.ImageDigest = d.deployed(ctx, in, service, task)
 	return ctx.RegisterResourceOutputs(d, pulumi.Map{"serviceName": d.ServiceName, "imageDigest": d.ImageDigest})
@@ -215,12 +219,16 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 	if err != nil {
 		return nil, err
 	}
+	count, err := d.decidesCount(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	// Tasks stop no slower when the service is deleted; the provider's own limit is 20 minutes.
 	waitForDeletion := fmt.Sprintf("%dm", max(20, in.DeploymentTimeout))
 	service, err := ecs.NewService(ctx, d.logical, &ecs.ServiceArgs{
 		Cluster:                    in.cluster.Arn,
 		TaskDefinition:             task.Arn,
-		DesiredCount:               pulumi.Int(d.DesiredCount),
+		DesiredCount:               pulumi.Int(d.startCount()),
 		CapacityProviderStrategies: in.cluster.strategy,
 		PlatformVersion:            pulumi.String("LATEST"),
 		// Another strategy then starts a deployment; without it, it would replace the service.
@@ -241,7 +249,9 @@ func (d *deployment) newECSService(ctx *pulumi.Context, in *shared, task *ecs.Ta
 		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
 		PropagateTags:                   pulumi.String("SERVICE"),
 		EnableEcsManagedTags:            pulumi.Bool(true),
+		Tags:                            d.scalingTags(),
 	}, append(opts,
+		count,
 		pulumi.DependsOn(d.before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Delete: waitForDeletion}),
 		pulumi.ResourceHooks(hooks),

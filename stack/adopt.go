@@ -28,10 +28,10 @@ func (c *configuration) adapt() {
 	}
 }
 
-// validateAdopted refuses what is meant for services and a VPC that are not made. Settings that stack files have for every
-// stack, such as cpu and egress, have no effect.
+// validateAdopted refuses what is meant for services and a VPC that are not made, as nobody knows where services that are
+// there already tell their health. Settings that stack files have for every stack, such as cpu and egress, have no effect.
 func (c *configuration) validateAdopted() setting.Problems {
-	return c.refuseChanged("listener.paths, as the services and their VPC are there already", "services", "producerVpcCidr", "network")
+	return c.refuseChanged("listener.paths, as the services and their VPC are there already", "services", "producerVpcCidr", "network", "publicHealth")
 }
 
 // refuseChanged refuses settings that do not go with another one, unless they are at their default.

@@ -49,7 +49,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "resources", r.List(), adopted)
-	same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "linkSecurityGroupId", "serviceUrls"})
+	same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "estimatedMonthlyCost", "linkSecurityGroupId", "serviceUrls"})
 	endpoint := r.Exports["apiEndpoint"].(string)
 	if got, want := r.Exports["serviceUrls"].(map[string]string), map[string]string{"orders": endpoint + "/orders", "carts": endpoint + "/shop/carts"}; !maps.Equal(got, want) {
 		t.Errorf("URLs %v, want %v", got, want)
@@ -173,11 +173,12 @@ func TestAdoptRefusals(t *testing.T) {
 		want     []string
 	}{
 		{name: "settings", settings: map[string]string{
-			"listener": `{"arn":"shop","paths":{"Orders":"orders"},"serverName":"*"}`, "services": `{"book":{"cpu":512}}`, "producerVpcCidr": "10.4.0.0/16", "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`,
+			"listener": `{"arn":"shop","paths":{"Orders":"orders"},"serverName":"*"}`, "publicHealth": "true", "services": `{"book":{"cpu":512}}`, "producerVpcCidr": "10.4.0.0/16", "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`,
 		}, want: []string{
 			`private-api:listener.arn: "shop" is not allowed: the ARN of a listener of an Application Load Balancer`, `private-api:listener.paths: "Orders" is not allowed: `,
 			`private-api:listener.paths.Orders: "orders" is not allowed: a path such as /orders`, `private-api:listener.serverName: "*" is not allowed: a host name`,
 			`private-api:services.book.cpu: 512 is not allowed: leave it out with listener.paths`, `private-api:producerVpcCidr: "10.4.0.0/16" is not allowed: leave it out with listener.paths`,
+			`private-api:publicHealth: true is not allowed: leave it out with listener.paths`,
 			`private-api:bastion: false is not allowed: true, as ssh.keyName or ssh.cidrs is set`, "nothing was changed",
 		}},
 		{name: "neither paths nor a network", settings: map[string]string{"listener": `{"arn":"` + testkit.ListenerArn + `"}`}, want: []string{
@@ -272,7 +273,7 @@ func TestBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			same(t, "resources", r.List(), slices.Sorted(slices.Values(want)))
-			same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "clusterName", "imageDigests", "linkSecurityGroupId", "serviceNames", "serviceUrls"})
+			same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), []string{"apiEndpoint", "clusterName", "estimatedMonthlyCost", "imageDigests", "linkSecurityGroupId", "serviceNames", "serviceUrls"})
 			integration := r.Get(t, "apigatewayv2.Integration consumer")
 			if uri, name := integration.Input("integrationUri"), integration.Input("tlsConfig.serverNameToVerify"); uri != testkit.ListenerArn || name != test.tls {
 				t.Errorf("the integration calls %v and verifies %v", uri, name)

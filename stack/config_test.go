@@ -76,21 +76,7 @@ func TestDefaultsAreThoseOfTheSchema(t *testing.T) {
 
 func TestStackFilesAreAccepted(t *testing.T) {
 	for _, name := range []string{"dev", "prod"} {
-		b, err := os.ReadFile(filepath.Join(root, "Pulumi."+name+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var file struct{ Config map[string]any }
-		if err := yaml.Unmarshal(b, &file); err != nil {
-			t.Fatal(err)
-		}
-		config := map[string]string{}
-		for key, value := range file.Config {
-			if name, ours := strings.CutPrefix(key, readProject(t).Name+":"); ours {
-				key = "private-api:" + name // the recorder's project
-			}
-			config[key] = text(t, value)
-		}
+		config := prefixed(stackFile(t, name))
 		if config["pulumi:disable-default-providers"] != `["aws"]` {
 			t.Errorf("%s: the default AWS provider is not disabled, so a forgotten provider would go unseen", name)
 		}
@@ -172,6 +158,13 @@ func TestSettings(t *testing.T) {
 		{key: "memory", value: "1024", changed: slices.Concat(perService("ecs.TaskDefinition producer-%s containerDefinitions"), perService("ecs.TaskDefinition producer-%s memory"))},
 		{key: "desiredCount", value: "3", changed: perService("ecs.Service producer-%s desiredCount")},
 		{key: "services", value: `{"beta":{"cpu":512,"memory":1024,"desiredCount":1}}`, changed: []string{"ecs.Service producer-beta desiredCount", "ecs.TaskDefinition producer-beta containerDefinitions", "ecs.TaskDefinition producer-beta cpu", "ecs.TaskDefinition producer-beta memory"}},
+		{key: "scaling", value: `{"min":3,"max":8}`, changed: slices.Concat(perService("ecs.Service producer-%s desiredCount"), perService("ecs.Service producer-%s tags")),
+			added: slices.Concat(perService("appautoscaling.Target producer-%s"), perService("appautoscaling.Policy producer-%s-cpu"))},
+		{key: "scaling", value: `{"max":8,"cpu":50}`, with: map[string]string{"scaling": `{"max":8}`}, changed: perService("appautoscaling.Policy producer-%s-cpu targetTrackingScalingPolicyConfiguration")},
+		{key: "scaling", value: `{"max":8,"requestsPerTarget":600}`, with: map[string]string{"scaling": `{"max":8}`}, added: perService("appautoscaling.Policy producer-%s-requests")},
+		{key: "services", value: `{"beta":{"scaling":{"min":1,"max":6,"cpu":70,"requestsPerTarget":300}}}`, with: map[string]string{"scaling": `{"max":8}`},
+			changed: []string{"appautoscaling.Policy producer-beta-cpu targetTrackingScalingPolicyConfiguration", "appautoscaling.Target producer-beta maxCapacity", "appautoscaling.Target producer-beta minCapacity"},
+			added:   []string{"appautoscaling.Policy producer-beta-requests"}},
 		{key: "services", value: `{"beta":{"environment":{"MODE":"quiet"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions"}},
 		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"arn:aws:ssm:us-west-2:123456789012:parameter/token"}}}`, changed: []string{"ecs.TaskDefinition producer-beta containerDefinitions", "iam.RolePolicy producer-beta-execution policy"}},
 		{key: "services", value: `{"beta":{"secrets":{"TOKEN":"token"},"kmsKey":"arn:aws:kms:us-west-2:123456789012:key/1"}}`, with: map[string]string{"services": `{"beta":{"secrets":{"TOKEN":"token"}}}`}, changed: []string{"iam.RolePolicy producer-beta-execution policy"}},
@@ -224,7 +217,9 @@ func TestSettings(t *testing.T) {
 			"ec2.Subnet producer-private-2 availabilityZone", "ec2.Subnet producer-public-2 availabilityZone"}},
 		{key: "authorization", value: "iam", changed: []string{"apigatewayv2.Route consumer authorizationType", "ec2.Instance consumer-bastion userData"},
 			added: []string{"iam.RolePolicy consumer-bastion"}},
-		{key: "production", value: "true"}, // with allowUnauthenticated below
+		{key: "publicHealth", value: "true", with: jwt, added: perService("apigatewayv2.Route consumer-%s-health")},
+		{key: "publicHealth", value: "true"}, // anyone may call everything
+		{key: "production", value: "true"},   // with allowUnauthenticated below
 		{key: "bastion", value: "false", removed: []string{"awsx.Vpc consumer", "ec2.DefaultSecurityGroup consumer", "ec2.Instance consumer-bastion", "ec2.InternetGateway consumer", "ec2.Route consumer-public-1", "ec2.Route consumer-public-2", "ec2.RouteTable consumer-public-1", "ec2.RouteTable consumer-public-2", "ec2.RouteTableAssociation consumer-public-1", "ec2.RouteTableAssociation consumer-public-2", "ec2.SecurityGroup consumer-bastion", "ec2.Subnet consumer-public-1", "ec2.Subnet consumer-public-2", "ec2.Vpc consumer", "iam.InstanceProfile consumer-bastion", "iam.Role consumer-bastion", "iam.RolePolicyAttachment consumer-bastion", "vpc.SecurityGroupEgressRule consumer-bastion-to-https"}},
 		{key: "consumerVpcCidr", value: "10.9.0.0/16", changed: []string{"ec2.Subnet consumer-public-1 cidrBlock", "ec2.Subnet consumer-public-2 cidrBlock", "awsx.Vpc consumer cidrBlock", "ec2.Vpc consumer cidrBlock"}},
 		{key: "domain", value: dom(""), changed: slices.Concat([]string{"apigatewayv2.Integration consumer integrationUri", "apigatewayv2.Integration consumer tlsConfig", "ec2.Instance consumer-bastion userData"},
@@ -250,7 +245,7 @@ func TestSettings(t *testing.T) {
 	} {
 		tested[test.key] = true
 		for _, field := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(test.value, -1) {
-			tested[test.key+"."+field[1]], tested[test.key+".<name>."+field[1]] = true, true
+			tested[test.key+"."+field[1]], tested[test.key+".<name>."+field[1]], tested[test.key+".<name>.scaling."+field[1]] = true, true, true
 		}
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			settings := map[string]string{test.key: test.value, "allowUnauthenticated": "true"}

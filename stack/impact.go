@@ -17,23 +17,25 @@ import (
 
 // Impact says in Markdown what a change of the stack would interrupt, or lose. It compares two files Pulumi.<stack>.yaml, of which
 // each may be empty, by what docs/settings.md says of a change; and it reads which resources a preview would replace,
-// delete or redirect from the engine's log (`pulumi preview --event-log`). Without a preview, preview is nil.
+// delete or redirect from the engine's log (`pulumi preview --event-log`), and what the stack costs before and after. Without
+// a preview, preview is nil.
 func Impact(before, after []byte, preview io.Reader) (string, error) {
 	lines, err := interruptingSettings(before, after)
+	cost := ""
 	if err == nil && preview != nil {
-		var more []string
-		more, err = interruptingSteps(preview)
-		lines = append(lines, more...)
+		var steps []apitype.StepEventMetadata
+		steps, cost, err = readPreview(preview)
+		lines = append(lines, interruptingSteps(steps)...)
 	}
 	switch {
 	case err != nil:
 		return "", err
 	case len(lines) > 0:
-		return "**What this change may interrupt:**\n\n- " + strings.Join(lines, "\n- ") + "\n", nil
+		return "**What this change may interrupt:**\n\n- " + strings.Join(lines, "\n- ") + "\n" + cost, nil
 	case preview == nil:
 		return "The changed settings interrupt nothing. What else changes is not known without a preview.\n", nil
 	}
-	return "This change interrupts nothing.\n", nil
+	return "This change interrupts nothing.\n" + cost, nil
 }
 
 // interruptingSettings are those that differ and whose change somebody may notice.
@@ -95,11 +97,7 @@ var interruptions = []struct{ ops, types, text string }{
 }
 
 // interruptingSteps are those of a preview that somebody may notice, one line for each kind.
-func interruptingSteps(preview io.Reader) (lines []string, err error) {
-	steps, err := readSteps(preview)
-	if err != nil {
-		return nil, err
-	}
+func interruptingSteps(steps []apitype.StepEventMetadata) (lines []string) {
 	for _, interruption := range interruptions {
 		for _, op := range strings.Fields(interruption.ops) {
 			var resources []string
@@ -114,22 +112,45 @@ func interruptingSteps(preview io.Reader) (lines []string, err error) {
 			}
 		}
 	}
-	return lines, nil
+	return lines
 }
 
-// readSteps returns what the engine would do, from its log.
-func readSteps(log io.Reader) (steps []apitype.StepEventMetadata, err error) {
+// readPreview returns what the engine would do, from its log, and what the stack would cost, in Markdown.
+func readPreview(log io.Reader) (steps []apitype.StepEventMetadata, cost string, err error) {
 	for decoder := json.NewDecoder(log); ; {
 		var event apitype.EngineEvent
 		switch err := decoder.Decode(&event); {
 		case errors.Is(err, io.EOF):
-			return steps, nil
+			return steps, cost, nil
 		case err != nil:
-			return nil, fmt.Errorf("reading the log of the preview: %w", err)
+			return nil, "", fmt.Errorf("reading the log of the preview: %w", err)
 		case event.ResourcePreEvent != nil:
 			steps = append(steps, event.ResourcePreEvent.Metadata)
+		case event.ResOutputsEvent != nil && event.ResOutputsEvent.Metadata.Type == string(resource.RootStackType):
+			step := event.ResOutputsEvent.Metadata // the last one has the outputs
+			cost = costChange(estimatedTotal(step.Old), estimatedTotal(step.New))
 		}
 	}
+}
+
+// estimatedTotal is that of the output estimatedMonthlyCost, "" without one.
+func estimatedTotal(state *apitype.StepEventStateMetadata) string {
+	if state == nil {
+		return ""
+	}
+	estimate, _ := state.Outputs["estimatedMonthlyCost"].(map[string]any)
+	total, _ := estimate["total"].(string)
+	return total
+}
+
+func costChange(before, after string) string {
+	switch {
+	case after == "":
+		return ""
+	case before == "" || before == after:
+		return "\nEstimated cost a month: " + after + "\n"
+	}
+	return "\nEstimated cost a month: " + before + ", then **" + after + "**\n"
 }
 
 // shortType is ec2/vpc for aws:ec2/vpc:Vpc.

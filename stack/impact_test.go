@@ -88,9 +88,34 @@ func TestImpactOfSteps(t *testing.T) {
 	}
 }
 
+// What the stack costs is in its outputs, of which the last event has the new ones.
+func TestImpactOnCost(t *testing.T) {
+	state := func(total string) string {
+		if total == "" {
+			return `{"outputs":{}}`
+		}
+		return `{"outputs":{"estimatedMonthlyCost":{"total":"` + total + `"}}}`
+	}
+	for _, test := range []struct{ name, before, after, want string }{
+		{"more", "$73.96", "$110.46", "\nEstimated cost a month: $73.96, then **$110.46**\n"},
+		{"the same", "$73.96", "$73.96", "\nEstimated cost a month: $73.96\n"},
+		{"a new stack", "", "$73.96 to $91.26", "\nEstimated cost a month: $73.96 to $91.26\n"},
+		{"a preview that fails on the way", "$73.96", "", ""},
+	} {
+		log := ""
+		for _, after := range []string{"", test.after} {
+			log += `{"resOutputsEvent":{"metadata":{"op":"same","type":"pulumi:pulumi:Stack","old":` + state(test.before) + `,"new":` + state(after) + `}}}`
+		}
+		log += `{"resOutputsEvent":{"metadata":{"op":"same","type":"private-api:producer:Producer","new":{"outputs":{}}}}}`
+		if got, err := Impact(nil, nil, strings.NewReader(log)); err != nil || got != interruptsNothing+test.want {
+			t.Errorf("%s: %v\n%s", test.name, err, got)
+		}
+	}
+}
+
 // Each type of resource either interrupts something when it goes, or it is known that it does not.
 func TestImpactKnowsAllTypes(t *testing.T) {
-	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
+	quiet := strings.Fields(`acm/certificate acm/certificateValidation apigatewayv2/authorizer appautoscaling/policy appautoscaling/target ec2/defaultSecurityGroup ec2/eip ec2/flowLog ec2/internetGateway ec2/route ec2/routeTable
 		ec2/routeTableAssociation ec2/vpcEndpoint ecr/lifecyclePolicy ecs/clusterCapacityProviders ecs/taskDefinition
 		iam/instanceProfile iam/role iam/rolePolicy iam/rolePolicyAttachment lb/listenerCertificate
 		s3/bucketOwnershipControls s3/bucketPolicy s3/bucketPublicAccessBlock vpc/securityGroupEgressRule`)

@@ -136,6 +136,11 @@ func (program Program) Deploy(ctx *pulumi.Context) error {
 
 	ctx.Export("apiEndpoint", public.APIEndpoint)
 	ctx.Export("serviceUrls", public.ServiceURLs)
+	estimate, err := c.estimate()
+	if err != nil {
+		return err
+	}
+	ctx.Export("estimatedMonthlyCost", estimate.Output())
 	if !c.adopts() {
 		ctx.Export("clusterName", private.ClusterName)
 		ctx.Export("serviceNames", private.ServiceNames)

@@ -134,10 +134,10 @@ func TestOutputs(t *testing.T) {
 		settings map[string]string
 		want     []string
 	}{
-		{nil, []string{"apiEndpoint", "bastionConnect", "bastionId", "clusterName", "imageDigests", "serviceNames", "serviceUrls"}},
-		{map[string]string{"bastion": "false"}, []string{"apiEndpoint", "clusterName", "imageDigests", "serviceNames", "serviceUrls"}},
+		{nil, []string{"apiEndpoint", "bastionConnect", "bastionId", "clusterName", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},
+		{map[string]string{"bastion": "false"}, []string{"apiEndpoint", "clusterName", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},
 		{map[string]string{"ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
-			[]string{"apiEndpoint", "bastionConnect", "bastionId", "bastionPublicIp", "clusterName", "imageDigests", "serviceNames", "serviceUrls"}},
+			[]string{"apiEndpoint", "bastionConnect", "bastionId", "bastionPublicIp", "clusterName", "estimatedMonthlyCost", "imageDigests", "serviceNames", "serviceUrls"}},
 	} {
 		r := deploy(t, test.settings)
 		same(t, "outputs", slices.Sorted(maps.Keys(r.Exports)), test.want)

@@ -12,15 +12,12 @@ import (
 
 // check is something that can be wrong, and explain what callers see.
 type check struct {
-	title    string   // what is looked at
-	steps    []step   // the hops that show it
-	symptoms string   // that it can explain
-	heading  string   // in docs/operations.md
-	look     judgment // what more than hops shows it; nil: nothing
+	title    string // what is looked at
+	steps    []step // the hops that show it
+	symptoms string // that it can explain
+	heading  string // in docs/operations.md
+	unknown  string // what no fact shows
 }
-
-// judgment looks at something in a set and at the ways of requests through it.
-type judgment func(s *Set, ways []*Way) []Finding
 
 // Finding is what a check found.
 type Finding struct {
@@ -57,32 +54,32 @@ const (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting.html,
 // https://repost.aws/knowledge-center/api-gateway-private-integration-errors, and those beside the stops.
 var checks = []check{
-	{"the name leads to the API", on("DNS"), "timeout 403 404", "The name does not lead to the API", nil},
-	{"callers take the certificate", on("certificate"), "timeout", "The certificate is not valid", nil},
-	{"the API answers to the name", on("domain name", "API mapping", "HTTP API"), "403 404", "The name does not lead to the API", nil},
-	{"the stage lets requests through", nil, "429", "Too many requests", throttling},
-	{"a route takes the request", on("route"), "404", "Nothing takes the path", nil},
-	{"the route lets the caller in", on("authorizer"), "401 403", "The caller is not let in", nil},
-	{"the integration is there", on("integration"), "500 503", "API and load balancer do not fit", nil},
-	{"the VPC link is available", on("VPC link"), "503", "The VPC link is not available", nil},
-	{"security groups let the VPC link reach the load balancer", on("security groups/link"), "503 timeout", headingNetwork, nil},
-	{"network ACLs let the VPC link reach the load balancer", on("network ACLs/link"), "503 timeout", headingNetwork, nil},
-	{"route tables lead from the VPC link to the load balancer", on("route tables/link"), "503 timeout", headingNetwork, nil},
-	{"the listener takes what the API sends", on("listener", "TLS"), "500 503", "API and load balancer do not fit", nil},
-	{"a listener rule takes the path", on("listener rule"), "404 503", "Nothing takes the path", nil},
-	{"there is a target group with a service", on("target group", "service"), "503", headingTargets, nil},
-	{"security groups let the load balancer reach the tasks", on("security groups/target"), "502 503 504 timeout", headingNetwork, nil},
-	{"network ACLs let the load balancer reach the tasks", on("network ACLs/target"), "502 503 504 timeout", headingNetwork, nil},
-	{"route tables lead from the load balancer to the tasks", on("route tables/target"), "502 503 504 timeout", headingNetwork, nil},
-	{"targets are healthy", on("target"), "500 502 503 504 timeout", headingTargets, nil},
-	{"tasks run", on("task"), "502 503 504", headingTargets, nil},
-	{"tasks have a way out", on("way out of the tasks"), "502 503 504", headingWayOut, nil},
-	{"no deployment is under way", on("deployment"), "500 502 503 504", "When a deployment fails", nil},
-	{"tasks keep idle connections longer than the load balancer", nil, "502", "An answer breaks off", idle},
-	{"the answer comes in time", nil, "503 504 timeout", headingTime, patience},
-	{"the service answers well itself", nil, "401 403 404 429 500 502 503 504", "The service answers with an error", itself},
+	{"the name leads to the API", on("DNS"), "timeout 403 404", "The name does not lead to the API", ""},
+	{"callers take the certificate", on("certificate"), "timeout", "The certificate is not valid", ""},
+	{"the API answers to the name", on("domain name", "API mapping", "HTTP API"), "403 404", "The name does not lead to the API", ""},
+	{"the stage lets requests through", on("throttling"), "429", "Too many requests", ""},
+	{"a route takes the request", on("route"), "404", "Nothing takes the path", ""},
+	{"the route lets the caller in", on("authorizer"), "401 403", "The caller is not let in", ""},
+	{"the integration is there", on("integration"), "500 503", "API and load balancer do not fit", ""},
+	{"the VPC link is available", on("VPC link"), "503", "The VPC link is not available", ""},
+	{"security groups let the VPC link reach the load balancer", on("security groups/link"), "503 timeout", headingNetwork, ""},
+	{"network ACLs let the VPC link reach the load balancer", on("network ACLs/link"), "503 timeout", headingNetwork, ""},
+	{"route tables lead from the VPC link to the load balancer", on("route tables/link"), "503 timeout", headingNetwork, ""},
+	{"the listener takes what the API sends", on("listener", "TLS"), "500 503", "API and load balancer do not fit", ""},
+	{"a listener rule takes the path", on("listener rule"), "404 503", "Nothing takes the path", ""},
+	{"there is a target group with a service", on("target group", "service"), "503", headingTargets, ""},
+	{"security groups let the load balancer reach the tasks", on("security groups/target"), "502 503 504 timeout", headingNetwork, ""},
+	{"network ACLs let the load balancer reach the tasks", on("network ACLs/target"), "502 503 504 timeout", headingNetwork, ""},
+	{"route tables lead from the load balancer to the tasks", on("route tables/target"), "502 503 504 timeout", headingNetwork, ""},
+	{"targets are healthy", on("target"), "500 502 503 504 timeout", headingTargets, ""},
+	{"tasks run", on("task"), "502 503 504", headingTargets, ""},
+	{"tasks have a way out", on("way out of the tasks"), "502 503 504", headingWayOut, ""},
+	{"no deployment is under way", on("deployment"), "500 502 503 504", "When a deployment fails", ""},
+	{"tasks keep idle connections longer than the load balancer", nil, "502", "An answer breaks off", "whether each service keeps idle connections for longer than the load balancer, which does for idleTimeout (60 seconds)"},
+	{"the answer comes in time", nil, "503 504 timeout", headingTime, "whether the service answers within integrationTimeoutSeconds"},
+	{"the service answers well itself", nil, "401 403 404 429 500 502 503 504", "The service answers with an error", "whether it is the service that answers so: the access log has the integrationStatus"},
 	// Of calls between services alone, which have no symptoms.
-	{"", on("Cloud Map", "security groups/call", "network ACLs/call", "route tables/call"), "", headingNetwork, nil},
+	{"", on("Cloud Map", "security groups/call", "network ACLs/call", "route tables/call"), "", headingNetwork, ""},
 }
 
 // Symptoms are what Diagnose takes: statuses, and timeout.
@@ -93,14 +90,6 @@ func Symptoms() []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// CheckSymptom returns an error for what is no symptom.
-func CheckSymptom(symptom string) error {
-	if !slices.Contains(Symptoms(), symptom) {
-		return fmt.Errorf("symptom %q: it is one of %s", symptom, strings.Join(Symptoms(), ", "))
-	}
-	return nil
 }
 
 // Headings are the headings of docs/operations.md that messages link to.
@@ -153,7 +142,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 	}
 	for i, c := range checks {
 		if slices.Contains(strings.Fields(c.symptoms), symptom) {
-			if result := c.run(s, ways, d.Requests, i); result != nil {
+			if result := c.run(ways, d.Requests, checks[i+1:]); result != nil {
 				d.Results = append(d.Results, *result)
 			}
 		}
@@ -186,136 +175,56 @@ func (s *Set) requests() (all []*http.Request) {
 	return all
 }
 
-// furthest is the last check that a way has come to.
-func furthest(w *Way) (last int) {
-	for i, c := range checks {
-		of := func(s step) bool { return slices.Contains(c.steps, s) }
-		if slices.ContainsFunc(w.Hops, func(h Hop) bool { return of(h.step) }) || slices.ContainsFunc(w.stops, func(s *Stop) bool { return of(s.step) }) {
-			last = i
-		}
-	}
-	return last
-}
-
-// run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way. number is
-// the check's.
-func (c *check) run(s *Set, ways []*Way, titles []string, number int) *Result {
-	result := &Result{Title: c.title, State: Passed, Help: link(c.heading)}
-	seen, reached := map[Finding]int{}, false
-	var order []Finding
+// run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way. behind are
+// the checks that come later.
+func (c *check) run(ways []*Way, titles []string, behind []check) *Result {
+	result, reached := &Result{Title: c.title, State: Passed, Help: link(c.heading)}, false
 	add := func(state, text string) {
-		f := Finding{state, text}
-		if seen[f]++; seen[f] == 1 {
-			order = append(order, f)
+		reached = true
+		if f := (Finding{state, text}); !slices.Contains(result.Findings, f) {
+			result.Findings = append(result.Findings, f)
 		}
 	}
-	var behind []string // what keeps the ways from this check
+	if c.unknown != "" {
+		add(Unknown, c.unknown)
+	}
 	for i, w := range ways {
-		there := false
+		there := c.unknown != ""
 		for _, stop := range w.stops {
-			if there = there || slices.Contains(c.steps, stop.step); slices.Contains(c.steps, stop.step) {
+			if slices.Contains(c.steps, stop.step) {
+				there = true
 				add(Failed, strings.Join(slices.Concat([]string{stop.Reason}, stop.Causes, stop.Changed), "; "))
 				result.Next, result.Help = cmp.Or(result.Next, stop.Next), cmp.Or(stop.Help, result.Help)
 			}
 		}
 		for _, hop := range w.Hops {
-			if !slices.Contains(c.steps, hop.step) {
-				continue
-			}
-			there = true
-			for _, note := range hop.Notes {
-				state := note.Kind
-				if state == Drift {
-					state = Warning
+			if slices.Contains(c.steps, hop.step) {
+				there, reached = true, true
+				for _, note := range hop.Notes {
+					add(strings.Replace(note.Kind, Drift, Warning, 1), strings.TrimSpace(hop.Resource+" "+hop.Detail)+": "+note.Text)
 				}
-				add(state, strings.TrimSpace(hop.Resource+" "+hop.Detail)+": "+note.Text)
+			}
+			// What is not there, but lies before what is, does not concern this request.
+			there = there || slices.ContainsFunc(behind, func(c check) bool { return slices.Contains(c.steps, hop.step) })
+		}
+		if !there && w.Unknown != "" {
+			add(Unknown, titles[i]+" is not followed so far: "+w.Unknown)
+		} else if !there && w.Stop != nil {
+			if last := w.stops[len(w.stops)-1]; !slices.ContainsFunc(behind, func(c check) bool { return slices.Contains(c.steps, last.step) }) {
+				add(Unknown, titles[i]+" is not followed so far: "+last.Reason)
 			}
 		}
-		reached = reached || there
-		if !there && (w.Stop != nil || w.Unknown != "") && furthest(w) < number {
-			why := w.Unknown
-			if why == "" {
-				why = w.stops[len(w.stops)-1].Reason
-			}
-			behind = append(behind, titles[i]+" is not followed so far: "+why)
-		}
-	}
-	if c.look != nil {
-		for _, f := range c.look(s, ways) {
-			reached = true
-			add(f.State, f.Text)
-		}
-	}
-	if !reached && len(behind) == 0 {
-		return nil
 	}
 	if !reached {
-		for _, text := range behind {
-			add(Unknown, text)
-		}
+		return nil
 	}
-	slices.SortStableFunc(order, func(a, b Finding) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
-	if len(order) > 0 {
-		result.State = order[0].State
-	}
-	if result.Findings = order; result.State == Passed {
+	slices.SortStableFunc(result.Findings, func(a, b Finding) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
+	if len(result.Findings) > 0 {
+		result.State = result.Findings[0].State
+	} else {
 		result.Help = ""
 	}
 	return result
-}
-
-// throttling looks at the limits of the stage and of the account. A limit of 0 refuses everything.
-// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
-func throttling(s *Set, _ []*Way) (all []Finding) {
-	for _, stage := range s.Of(stageType) {
-		v := stage.Outputs.Object("defaultRouteSettings")
-		burst, rate := v.Number("throttlingBurstLimit"), v.Number("throttlingRateLimit")
-		for _, text := range s.drift(stage) {
-			all = append(all, Finding{Warning, text})
-		}
-		switch {
-		case len(v) == 0:
-			all = append(all, Finding{Passed, "the stage has no limit of its own"})
-		case burst == 0 || rate == 0:
-			all = append(all, Finding{Failed, fmt.Sprintf("stage %s allows no requests: rate %d a second, burst %d", stage.Name, rate, burst)})
-		default:
-			all = append(all, Finding{Unknown, fmt.Sprintf("whether callers send more than stage %s allows: %d requests a second, in bursts of %d", stage.Name, rate, burst)})
-		}
-	}
-	for _, account := range s.Of(AccountType) {
-		all = append(all, Finding{Unknown, fmt.Sprintf("whether all APIs of the account in this region get more than it may: %d requests a second, in bursts of %d",
-			account.Outputs.Number("throttlingRateLimit"), account.Outputs.Number("throttlingBurstLimit"))})
-	}
-	if text := s.unread(AccountType, ""); text != "" {
-		all = append(all, Finding{Unknown, text})
-	}
-	return all
-}
-
-// idle compares how long the load balancer keeps a connection without requests with how long the services do.
-// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
-func idle(s *Set, _ []*Way) (all []Finding) {
-	for _, balancer := range s.Of(balancerType) {
-		if seconds := balancer.Outputs.Number("idleTimeout"); seconds > 60 {
-			all = append(all, Finding{Warning, fmt.Sprintf("load balancer %s keeps idle connections for %d seconds, and services that follow the program's rules for little more than 60", balancer.Name, seconds)})
-		} else if seconds > 0 {
-			all = append(all, Finding{Unknown, fmt.Sprintf("whether each service keeps idle connections for more than the %d seconds of load balancer %s", seconds, balancer.Name)})
-		}
-	}
-	return all
-}
-
-func patience(_ *Set, ways []*Way) []Finding {
-	for _, w := range ways {
-		if w.Timeout > 0 {
-			return []Finding{{Unknown, fmt.Sprintf("whether the service answers within %v, for which the API waits", w.Timeout)}}
-		}
-	}
-	return nil
-}
-
-func itself(*Set, []*Way) []Finding {
-	return []Finding{{Unknown, "whether it is the service that answers so: the access log has the integrationStatus"}}
 }
 
 // commands show a resource, by type. %[1]s is the region, %[2]s the id, %[3]s the cluster.
@@ -343,17 +252,16 @@ func (s *Set) advise(stop *Stop) {
 			stop.Help = link(c.heading)
 		}
 	}
-	if heading := rollout.Heading(strings.Join(append(stop.Causes, stop.Reason), "\n")); heading != "" && (stop.Kind == "target" || stop.Kind == "task") {
-		stop.Help = link(heading)
-	}
-	if len(stop.used) > 0 && stop.used[0].Type == RouteTableType && stop.Kind != "route tables" {
-		stop.Help = link(headingWayOut)
-	}
-	for _, text := range stop.Changed {
-		if !strings.HasSuffix(text, foreign) {
-			stop.Next = fmt.Sprintf("make up STACK=%s ARGS=--refresh", s.Stack)
-			return
+	if len(stop.used) > 0 && (stop.Kind == "target" || stop.Kind == "task") {
+		if first := stop.used[0].Type; first == RouteTableType || first == groupType {
+			stop.Help = link(headingWayOut)
+		} else if heading := rollout.Heading(strings.Join(append(stop.Causes, stop.Reason), "\n")); heading != "" {
+			stop.Help = link(heading)
 		}
+	}
+	if len(stop.Changed) > 0 {
+		stop.Next = fmt.Sprintf("make up STACK=%s ARGS=--refresh", s.Stack)
+		return
 	}
 	for _, r := range stop.used {
 		if command := commands[r.Type]; command != "" && stop.Next == "" {

@@ -40,7 +40,7 @@ func (s *Set) Deployed(r *http.Request) *Way { return s.explain(s.toTasks(r), fa
 // toTasks returns a function that follows a request through a set.
 func (s *Set) toTasks(r *http.Request) func(*Set, *Way) {
 	r = r.Clone(r.Context())
-	r.Host = cmp.Or(r.Host, s.Host())
+	r.Host = cmp.Or(r.Host, s.asked().Host(), s.Host())
 	return func(s *Set, w *Way) {
 		if s.follow(w, r) {
 			s.arrive(w)
@@ -85,7 +85,7 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 		*service = now
 	}
 	from, to := targetOfService(caller), targetOfService(called)
-	w.took(caller, "calls %s on port %d", name, to.Port)
+	w.hop(caller.Name, []Resource{caller, called}, "calls %s on port %d", name, to.Port)
 	w.at("Cloud Map")
 	for _, entry := range s.Of(nameType) {
 		entryName, namespace := s.nameOf(entry)
@@ -93,8 +93,12 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html
 		if entryName == name && slices.Contains(s.vpcs(from.Subnets), namespace.Outputs.Text("vpc")) {
 			w.hop(entry.Name, []Resource{entry, namespace}, "%s in namespace %s", name, namespace.Name)
-			if s.connect(w, "call", from.endpoint(), to.endpoint(), to.Port, "", 0) && s.deployed() {
-				s.answering(w, called, name)
+			if !s.connect(w, "call", from.endpoint(), to.endpoint(), to.Port, "", 0) || !s.deployed() {
+				return
+			}
+			w.at("task")
+			if found := s.evidence(w, called); found.idle { // the name has the addresses of tasks that run
+				w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name).because(found, called)
 			}
 			return
 		}
@@ -151,7 +155,9 @@ func (s *Set) arrive(w *Way) {
 		address := fmt.Sprintf("%s:%d", t.Text("id"), t.Number("port"))
 		w.hop(address, []Resource{health}, "%s", strings.TrimPrefix(strings.TrimSpace(t.Text("zone")+", "+state), ", "))
 		if state != "healthy" && why != "" {
-			w.note(Warning, "%s", why)
+			if state != "initial" && state != "draining" { // as targets are when they come and go
+				w.note(Warning, "%s", why)
+			}
 			reasons = append(reasons, address+" is "+state+", "+why)
 		}
 	}
@@ -176,91 +182,49 @@ func (s *Set) arrive(w *Way) {
 		w.at("service")
 		text += ", and no ECS service registers its tasks there"
 	}
-	here := w.step
-	found := s.evidence(w, service)
-	w.step = here
-	w.stop(by, status, "%s", text).because(found, health, service)
+	w.stop(by, status, "%s", text).because(s.evidence(w, service), health, service)
 }
 
 // answerOf tells how the load balancer answers in the place of targets that are all unhealthy, where their reasons say the
 // same: a target that does not answer makes it a 504, one that refuses or breaks off the connection a 502. One that answers
 // with a wrong status may answer anything.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
-func answerOf(targets []Values) (Responder, int) {
-	status := -1
+func answerOf(targets []Values) (by Responder, status int) {
+	reasons := map[string]bool{}
 	for _, t := range targets {
-		if t.Text("state") != "unhealthy" {
-			continue
+		if t.Text("state") == "unhealthy" {
+			reasons[t.Text("reason")] = true
 		}
-		means := map[string]int{"Target.Timeout": http.StatusGatewayTimeout, "Target.FailedHealthChecks": http.StatusBadGateway}[t.Text("reason")]
-		if status >= 0 && status != means {
-			return "", 0
-		}
-		status = means
 	}
-	if status <= 0 {
-		return "", 0
+	switch {
+	case len(reasons) == 1 && reasons["Target.Timeout"]:
+		return LoadBalancer, http.StatusGatewayTimeout
+	case len(reasons) == 1 && reasons["Target.FailedHealthChecks"]:
+		return LoadBalancer, http.StatusBadGateway
 	}
-	return LoadBalancer, status
+	return "", 0
 }
 
-// answering goes on from the network to the tasks of a service that is called by its name. The name has the addresses of
-// those that run.
-func (s *Set) answering(w *Way, service Resource, name string) {
-	running, known := s.running(service)
-	here := w.step
-	found := s.evidence(w, service)
-	if w.step = here; known && running == 0 {
-		w.at("task")
-		w.stop("", 0, "%s has no address, as no task of service %s runs", name, service.Name).because(found, service)
-	}
-}
-
-// tasksOf returns what is known of the tasks of a service.
-func (s *Set) tasksOf(service Resource) (all []Resource) {
-	for _, task := range s.Of(TaskType) {
-		if task.Outputs.Text("service") == service.ID {
-			all = append(all, task)
-		}
-	}
-	return all
-}
-
-// running counts the tasks that run; known is false where no fact tells.
-func (s *Set) running(service Resource) (count int, known bool) {
-	tasks := s.tasksOf(service)
-	for _, task := range tasks {
-		if task.Outputs.Text("status") == "RUNNING" {
-			count++
-		}
-	}
-	deployment, ok := s.deploymentOf(service)
-	return count, len(tasks) > 0 || ok && deployment.Outputs.Number("running") == 0
-}
-
-func (s *Set) deploymentOf(service Resource) (Resource, bool) {
-	for _, d := range s.Of(DeploymentType) {
-		if d.Outputs.Text("service") == service.ID {
-			return d, true
-		}
-	}
-	return Resource{}, false
+// factsOf returns those of a type that are about a service.
+func (s *Set) factsOf(typ string, service Resource) []Resource {
+	return slices.DeleteFunc(s.Of(typ), func(r Resource) bool { return r.Outputs.Text("service") != service.ID })
 }
 
 // evidence is what may be why no task answers, and where to look.
 type evidence struct {
 	causes, changed []string
 	used            []Resource
+	idle            bool // no task runs
 }
 
-// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way.
+// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way. The step stays.
 func (s *Set) evidence(w *Way, service Resource) (e evidence) {
 	if service.ID == "" {
 		return e
 	}
-	add := func(format string, args ...any) { e.causes = append(e.causes, fmt.Sprintf(format, args...)) }
+	defer func(before step) { w.step = before }(w.step)
 	states, stopped := map[string]int{}, map[string]int{}
-	for _, task := range s.tasksOf(service) {
+	for _, task := range s.factsOf(TaskType, service) {
 		// Those that a deployment or a lower count has taken away are no trouble.
 		if status, why := task.Outputs.Text("status"), stopReason(task); status != "STOPPED" {
 			states[status]++
@@ -272,39 +236,32 @@ func (s *Set) evidence(w *Way, service Resource) (e evidence) {
 	for _, status := range slices.Sorted(maps.Keys(states)) {
 		w.hop(service.Name, nil, "%d %s", states[status], status)
 	}
-	reasons := slices.Sorted(maps.Keys(stopped))
-	slices.SortStableFunc(reasons, func(a, b string) int { return stopped[b] - stopped[a] })
+	reasons := slices.SortedFunc(maps.Keys(stopped), func(a, b string) int { return cmp.Or(stopped[b]-stopped[a], strings.Compare(a, b)) })
 	for _, why := range reasons[:min(len(reasons), maxReasons)] {
 		w.hop(service.Name, nil, "%d STOPPED", stopped[why])
 		w.note(Warning, "%s", why)
-		add("tasks stopped: %s", why)
-		e.used = []Resource{service}
+		e.causes, e.used = append(e.causes, "tasks stopped: "+why), []Resource{service}
 	}
 	s.tellUnread(w, TaskType, false)
 	w.at("way out of the tasks")
-	problem, changed, tables := s.wayOut(targetOfService(service).Subnets)
-	if problem != "" {
-		w.hop(names(tables), tables, "none to AWS, for images and logs")
+	if problem, changed, used := s.wayOut(targetOfService(service)); problem != "" {
+		w.hop(names(used), used, "none to AWS, for images and logs")
 		w.note(Warning, "%s", problem)
-		add("%s", problem)
-		e.changed, e.used = changed, tables
-	} else if len(tables) > 0 && w.survey {
-		w.hop(names(tables), tables, "a default route, or VPC endpoints")
-	}
-	for _, text := range changed {
-		w.note(Drift, "%s", text)
+		e.causes, e.changed, e.used = append(e.causes, problem), changed, used
+	} else if len(used) > 0 && w.survey {
+		w.hop(names(used), used, "a default route, or VPC endpoints")
 	}
 	w.at("deployment")
-	if d, ok := s.deploymentOf(service); ok {
-		status, count := d.Outputs.Text("status"), fmt.Sprintf("%d of %d tasks running", d.Outputs.Number("running"), d.Outputs.Number("requested"))
-		if status == "SUCCESSFUL" {
-			w.hop(service.Name, nil, "%s, %s", status, count)
-			return e
+	for _, d := range s.factsOf(DeploymentType, service) {
+		status, running := d.Outputs.Text("status"), d.Outputs.Number("running")
+		text := fmt.Sprintf("%s, %d of %d tasks running", status, running, d.Outputs.Number("requested"))
+		if w.hop(service.Name, nil, "%s", text); status != "SUCCESSFUL" {
+			w.note(Warning, "%s", cmp.Or(d.Outputs.Text("statusReason"), "until it is done, old and new tasks answer"))
+			e.causes = append(e.causes, "the deployment is "+text)
 		}
-		w.hop(service.Name, nil, "%s, %s", status, count)
-		w.note(Warning, "%s", cmp.Or(d.Outputs.Text("statusReason"), "until it is done, old and new tasks answer"))
-		add("a deployment is %s: %s", status, count)
+		e.idle = running == 0
 	}
+	e.idle = states["RUNNING"] == 0 && (e.idle || len(states)+len(stopped) > 0)
 	return e
 }
 

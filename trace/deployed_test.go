@@ -2,7 +2,9 @@ package trace_test
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -65,6 +67,12 @@ var broken = []struct {
 			"actions": []any{map[string]any{"type": "fixed-response", "fixedResponse": map[string]any{"statusCode": "503", "contentType": "text/plain"}}}}
 		f.Put(rule)
 	}, "app/other/1 answers 503 itself", 503},
+	{"rule of an adopted listener", nil, func(f *fixture) {
+		rule := f.one(ruleType, "producer-book")
+		f.Remove(rule.Type, rule.ID, rule.Outputs)
+		rule.Name, rule.Expected = "priority 100", nil // as no up asked for it, it is no drift
+		f.Put(rule)
+	}, "", 0},
 	{"network ACL denies", nil, func(f *fixture) {
 		acl := f.one(trace.NetworkAclType, "acl-1")
 		f.set(acl, "ingress", append([]any{map[string]any{"ruleNo": 90.0, "action": "deny", "protocol": "6", "cidrBlock": "10.0.0.0/8", "fromPort": 8080.0, "toPort": 8080.0}},
@@ -79,6 +87,13 @@ var broken = []struct {
 		f.lose(f.one("aws:ec2/route:Route", "producer-private-1"))
 		f.stopped("producer-book", "ResourceInitializationError: unable to pull secrets or registry auth: connection issue between the task and Amazon ECR", "")
 	}, "target group producer-book has no targets", 503},
+	{"no way out by security group", nil, func(f *fixture) {
+		f.lose(f.one(egressType, "producer-book-to-https"))
+		f.stopped("producer-book", "ResourceInitializationError: unable to pull secrets or registry auth: connection issue between the task and Amazon ECR", "")
+	}, "target group producer-book has no targets", 503},
+	{"throttled", nil, func(f *fixture) {
+		f.set(f.one(stageType, "consumer"), "defaultRouteSettings", map[string]any{"throttlingBurstLimit": 0.0, "throttlingRateLimit": 100.0})
+	}, "stage consumer allows no requests", 429},
 	{"around the local route", nil, func(f *fixture) {
 		table := f.one(trace.RouteTableType, "producer-private-1")
 		f.set(table, "routes", append(table.Outputs["routes"].([]any), map[string]any{"cidrBlock": f.one(subnetType, "producer-private-2").Outputs["cidrBlock"], "networkInterfaceId": "eni-1", "state": "active"}))
@@ -96,6 +111,7 @@ var broken = []struct {
 		f.lose(f.one(trace.RecordType, "consumer-ipv4"))
 		f.fact(trace.DNSType, "api.example.com", trace.Values{"targetAddresses": []any{"192.0.2.1"}, "error": "no such host"})
 	}, "api.example.com has no address: no such host", 0},
+	{"domain gone", withDomain, func(f *fixture) { f.lose(f.one(domainType, "consumer")) }, "no API answers to api.example.com", 403},
 	{"deployment in progress", nil, func(f *fixture) {
 		service := f.one(trace.ServiceType, "producer-book")
 		f.fact(trace.DeploymentType, service.ID+"/d", trace.Values{"service": service.ID, "status": "IN_PROGRESS", "running": 1.0, "requested": 2.0})
@@ -143,6 +159,67 @@ func TestBrokenStacks(t *testing.T) {
 	}
 }
 
+// Calls between services, of which book may call author.
+func TestBrokenCalls(t *testing.T) {
+	for _, test := range []struct {
+		name, from, to string
+		do             func(*fixture)
+		stops          string
+	}{
+		{"call", "book", "author", func(*fixture) {}, ""},
+		{"call not allowed", "author", "book", func(*fixture) {}, "security group producer-author of service producer-author has no egress rule to producer-book"},
+		{"call without a rule", "book", "author", func(f *fixture) { f.lose(f.one(ingressType, "producer-book-to-producer-author")) },
+			"security group producer-author of service producer-author has no ingress rule from producer-book"},
+		{"call without a name", "book", "author", func(f *fixture) { f.lose(f.one("aws:servicediscovery/service:Service", "producer-author")) },
+			"author.http-api.local has no entry that resolves"},
+		{"call without a service", "book", "author", func(f *fixture) { f.lose(f.one(trace.ServiceType, "producer-author")) }, "there is no service producer-author"},
+		{"call without tasks", "book", "author", func(f *fixture) {
+			f.stopped("producer-author", "OutOfMemoryError: Container killed due to memory usage", "")
+		},
+			"author.http-api.local has no address, as no task of service producer-author runs"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := healthy(t, nil)
+			test.do(f)
+			way, err := f.Call(test.from, test.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if way.Stop == nil != (test.stops == "") || way.Stop != nil && !strings.HasPrefix(way.Stop.Reason, test.stops) {
+				t.Errorf("%+v, want %q", way.Stop, test.stops)
+			}
+			testkit.Golden(t, filepath.Join("testdata", strings.ReplaceAll(test.name, " ", "-")+".txt"), way.Text(test.name, "arrives"))
+		})
+	}
+}
+
+// Without one of the rules on the way, the trace names it.
+func TestEveryRuleThatIsGoneIsNamed(t *testing.T) {
+	for _, typ := range []string{egressType, ingressType} {
+		for _, name := range []string{"producer-link-to-producer-alb", "producer-alb-to-producer-book"} {
+			f := healthy(t, nil)
+			f.lose(f.one(typ, name))
+			r, _ := trace.NewRequest("/api/books")
+			if way := f.Deployed(r); way.Stop == nil || len(way.Stop.Changed) != 1 || !strings.HasSuffix(way.Stop.Changed[0], "rule "+name+", which the last up made, is gone") {
+				t.Errorf("without %s %s: %+v", typ, name, way.Stop)
+			}
+		}
+	}
+}
+
+// Each hint leads to a heading.
+func TestHeadings(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, heading := range trace.Headings() {
+		if !regexp.MustCompile("(?m)^##+ " + regexp.QuoteMeta(heading) + "$").Match(text) {
+			t.Errorf("docs/operations.md has no heading %q", heading)
+		}
+	}
+}
+
 // Each symptom on stacks that can have it: the explanation is on top.
 func TestSymptoms(t *testing.T) {
 	for _, test := range []struct {
@@ -166,8 +243,8 @@ func TestSymptoms(t *testing.T) {
 		}, "failed the listener takes what the API sends"},
 		{"429", "429", "/api/books", nil, func(f *fixture) {
 			f.set(f.one(stageType, "consumer"), "defaultRouteSettings", map[string]any{"throttlingBurstLimit": 0.0, "throttlingRateLimit": 100.0})
-			f.fact(trace.AccountType, "account", trace.Values{"throttlingBurstLimit": 5000.0, "throttlingRateLimit": 10000.0})
 		}, "failed the stage lets requests through"},
+		{"429 with limits", "429", "/api/books", nil, func(*fixture) {}, "unknown the stage lets requests through"},
 		{"401", "401", "/api/books", map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}, func(*fixture) {},
 			"unknown the route lets the caller in"},
 		{"403", "403", "https://www.example.com/api/books", withDomain, func(*fixture) {}, "failed the API answers to the name"},

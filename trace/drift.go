@@ -20,7 +20,7 @@ var counted = map[string][]string{
 	stageType:       {"autoDeploy", "defaultRouteSettings", "routeSettings"},
 	routeType:       {"routeKey", "target", "authorizationType", "authorizerId"},
 	authorizerType:  {"authorizerType", "identitySources", "jwtConfiguration"},
-	integrationType: {"integrationType", "integrationUri", "connectionType", "connectionId", "timeoutMilliseconds", "tlsConfig"},
+	integrationType: {"integrationType", "integrationUri", "connectionType", "connectionId", "timeoutMilliseconds", "tlsConfig", "requestParameters"},
 	linkType:        {"subnetIds", "securityGroupIds"},
 	egressType:      {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
 	ingressType:     {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
@@ -31,8 +31,6 @@ var counted = map[string][]string{
 	ServiceType:     {"taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries"},
 	nameType:        {"dnsConfig"},
 	namespaceType:   {"vpc"},
-	NetworkAclType:  {"ingress", "egress", "subnetIds"},
-	VpcEndpointType: {"privateDnsEnabled", "subnetIds", "routeTableIds"},
 }
 
 // matched are the types of which any resource may decide, not only one that another resource names. What the program did
@@ -46,21 +44,11 @@ func (s *Set) asked() *Set {
 		switch r := r.(Resource); {
 		case r.Expected != nil:
 			asked.Put(Resource{Type: r.Type, ID: r.ID, Name: r.Name, Outputs: r.Expected, Expected: r.Expected})
-		case counted[r.Type] != nil && !slices.Contains(matched, r.Type) && r.Type != NetworkAclType || r.Type == subnetType || r.Type == groupType:
+		case counted[r.Type] != nil && !slices.Contains(matched, r.Type) || r.Type == subnetType || r.Type == groupType:
 			asked.Put(r)
 		}
 	}
 	return asked
-}
-
-// gone returns what the last up recorded of a type, and is no longer there.
-func (s *Set) gone(typ string) (all []Resource) {
-	for _, r := range s.resources.Range {
-		if r := r.(Resource); r.Gone && r.Type == typ {
-			all = append(all, r)
-		}
-	}
-	return all
 }
 
 // explain follows a way, and beside it the one that the last up asked for. The first is marked with what differs.
@@ -70,8 +58,13 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	follow(s, w)
 	follow(before, asked)
 	for i, hop := range w.Hops {
+		inPlace := slices.ContainsFunc(asked.Hops, func(h Hop) bool { return h.step == hop.step })
 		for _, r := range hop.used {
-			for _, text := range s.drift(r) {
+			changed := s.drift(r)
+			if r.Expected == nil && s.deployed() && inPlace && slices.Contains(matched, r.Type) {
+				changed = []string{words[r.Type] + " " + r.Name + " is not of the program"}
+			}
+			for _, text := range changed {
 				w.Hops[i].Notes = append(w.Hops[i].Notes, Note{Drift, text})
 			}
 		}
@@ -92,9 +85,11 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 			stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
 		}
 		s.advise(stop)
-		for _, behind := range asked.Hops[i+1:] {
+		for _, behind := range asked.Hops[i+1:] { // a survey shows these itself
 			for _, r := range behind.used {
-				stop.Changed = append(stop.Changed, s.drift(r)...)
+				if !survey {
+					stop.Changed = append(stop.Changed, s.drift(r)...)
+				}
 			}
 		}
 		slices.Sort(stop.Changed)
@@ -117,8 +112,6 @@ func (s *Set) drift(r Resource) (all []string) {
 	switch {
 	case is.Gone:
 		return []string{name + ", which the last up made, is gone"}
-	case is.Expected == nil && s.deployed() && slices.Contains(matched, r.Type):
-		return []string{name + foreign}
 	case is.Expected == nil:
 		return nil
 	}
@@ -136,9 +129,6 @@ func (s *Set) drift(r Resource) (all []string) {
 	}
 	return all
 }
-
-// foreign ends what is said of a resource that the program did not make.
-const foreign = " is not of the program"
 
 // leaves writes down what is in a value, by path. Nothing is the same as an empty value, and lists of texts have no order.
 func leaves(path string, v any, into map[string]string) {

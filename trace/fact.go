@@ -28,8 +28,6 @@ const (
 	// DNSType, by name, as this machine's resolver answers: addresses, targetAddresses (of the domain name of the API that
 	// it should lead to), error (why it has no answer).
 	DNSType = "fact:dns"
-	// AccountType, one for the region: throttlingBurstLimit and throttlingRateLimit, which all APIs of the account share.
-	AccountType = "fact:account"
 	// UnknownType is what could not be read, by any id of its own: of (the type that is missing), id (of the resource or fact
 	// that is missing; "" is all of the type), name (such as "health of target group producer-book"), reason (such as
 	// "access denied", "of another account").

@@ -41,6 +41,9 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 		return false
 	}
 	w.hop(api.Name, []Resource{api, s.stage(api.ID)}, "%s %s, stage $default", r.Method, r.URL.Path)
+	if !s.throttle(w, api) {
+		return false
+	}
 	w.CORS = cors(api.Outputs.Object("corsConfiguration"), r)
 
 	// Without a route, a preflight is still answered where the API has CORS.
@@ -68,6 +71,7 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 		return false
 	}
 	v := integration.Outputs
+	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
 	w.at("VPC link")

@@ -80,10 +80,11 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 	target := domain.Outputs.Object("domainNameConfiguration").Text("targetDomainName")
 	addresses, want := fact.Outputs.Texts("addresses"), fact.Outputs.Texts("targetAddresses")
 	switch {
-	case !ok && s.deployed() && len(used) > 0:
-		w.hop(name, used, "a record leads to %s", target)
-		return true
 	case !ok:
+		if s.deployed() && len(used) > 0 {
+			w.hop(name, used, "a record leads to %s", target)
+		}
+		s.tellUnread(w, DNSType, s.deployed() && len(used) > 0)
 		return true
 	case fact.Outputs.Text("error") != "":
 		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).about(fact)

@@ -105,65 +105,41 @@ func (s *Set) tellUnread(w *Way, typ string, there bool) {
 	}
 }
 
-// deniedBy returns the rule of a network ACL that denies TCP between any address of a range and any of the ports, "" if
-// none does; whole tells that it is all of them. The lowest number that matches decides. The last rule, *, denies.
+// deniedBy returns the rule of a network ACL that denies TCP with addresses of a range on some of the ports, "" if none does;
+// whole tells that all of it is denied. The lowest number that matches decides. The last rule, *, denies.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/nacl-rules.html
-func deniedBy(rules []Values, peer netip.Prefix, p ports) (denied string, whole bool) {
-	rules = slices.DeleteFunc(slices.Clone(rules), func(v Values) bool {
-		block, err := netip.ParsePrefix(v.Text("cidrBlock"))
-		// AWS names protocols by number, the provider takes both: https://www.iana.org/assignments/protocol-numbers
-		protocol := strings.ToLower(v.Text("protocol"))
-		return err != nil || !block.Overlaps(peer) || !slices.Contains([]string{"-1", "all", "6", "tcp"}, protocol)
-	})
-	slices.SortStableFunc(rules, func(a, b Values) int { return cmp.Compare(a.Number("ruleNo"), b.Number("ruleNo")) })
-	all := func(v Values) bool { return v.Text("protocol") == "-1" || v.Text("protocol") == "all" }
-	// The verdict changes only where a rule begins, or behind where it ends.
-	addresses, numbers := []netip.Addr{peer.Addr()}, []int{p.from}
-	for _, v := range rules {
-		block := netip.MustParsePrefix(v.Text("cidrBlock")).Masked()
-		for _, address := range []netip.Addr{block.Addr(), last(block).Next()} {
-			if address.IsValid() && peer.Contains(address) {
-				addresses = append(addresses, address)
-			}
-		}
-		for _, n := range []int{v.Number("fromPort"), v.Number("toPort") + 1} {
-			if !all(v) && p.from <= n && n <= p.to {
-				numbers = append(numbers, n)
-			}
-		}
-	}
+func deniedBy(rules []Values, peer netip.Prefix, p ports) (rule string, whole bool) {
+	rules = slices.Clone(rules)
+	slices.SortFunc(rules, func(a, b Values) int { return a.Number("ruleNo") - b.Number("ruleNo") })
 	whole = true
-	for _, address := range addresses {
-		for _, n := range numbers {
-			i := slices.IndexFunc(rules, func(v Values) bool {
-				return netip.MustParsePrefix(v.Text("cidrBlock")).Contains(address) && (all(v) || v.Number("fromPort") <= n && n <= v.Number("toPort"))
-			})
-			switch {
-			case i >= 0 && rules[i].Text("action") == "allow":
-				whole = false
-			case denied != "":
-			case i < 0 || rules[i].Number("ruleNo") == lastRule:
-				denied = "*"
-			default:
-				denied = strconv.Itoa(rules[i].Number("ruleNo"))
-			}
+	for _, v := range rules {
+		block, err := netip.ParsePrefix(v.Text("cidrBlock"))
+		from, to := v.Number("fromPort"), v.Number("toPort")
+		switch v.Text("protocol") {
+		case "-1", "all": // the ports do not count then
+			from, to = p.from, p.to
+		case "6", "tcp": // https://www.iana.org/assignments/protocol-numbers
+		default:
+			continue
+		}
+		if err != nil || !block.Overlaps(peer) || to < p.from || p.to < from || v.Number("ruleNo") == lastRule {
+			continue
+		}
+		allows := v.Text("action") == "allow"
+		if !allows && rule == "" {
+			rule = strconv.Itoa(v.Number("ruleNo"))
+		}
+		whole = whole && !allows
+		if block.Bits() <= peer.Bits() && from <= p.from && p.to <= to { // no later rule matters
+			return rule, whole
 		}
 	}
-	return denied, whole
+	return cmp.Or(rule, "*"), whole
 }
 
 // lastRule is the number that AWS gives the rule *.
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkAclEntry.html
 const lastRule = 32767
-
-// last returns the last address of an IPv4 range.
-func last(block netip.Prefix) netip.Addr {
-	b := block.Addr().As4()
-	for i := block.Bits(); i < 32; i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	return netip.AddrFrom4(b)
-}
 
 // tableOf returns the route table of a subnet: that which it is associated with, or the main one of its VPC. One without
 // routes is not known: AWS's always have the local one.
@@ -245,49 +221,55 @@ func (s *Set) routes(w *Way, all []crossing, by Responder, status int) {
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
 var needed = []string{"ecr.api", "ecr.dkr", "logs"}
 
-// wayOut says what keeps tasks in subnets from reaching AWS for images and logs, "" if nothing does or nobody knows.
-// changed is what is not as the last up left it.
-func (s *Set) wayOut(subnets []string) (problem string, changed []string, used []Resource) {
-	for _, subnet := range subnets {
+// wayOut says what keeps tasks from reaching AWS for images and logs, "" if nothing does or nobody knows. changed is what is
+// not as the last up left it, and used what was looked at.
+func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resource) {
+	https := func(r Resource) bool {
+		all := r.Outputs.Text("ipProtocol") == "-1"
+		return slices.Contains(t.Groups, r.Outputs.Text("securityGroupId")) && (all || r.Outputs.Number("fromPort") <= 443 && 443 <= r.Outputs.Number("toPort"))
+	}
+	if !slices.ContainsFunc(s.Of(egressType), https) && s.unread(egressType, "") == "" {
+		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(egressType, "securityGroupId", t.Groups...), s.groups(t.Groups)
+	}
+	for _, subnet := range t.Subnets {
 		table, ok := s.tableOf(subnet)
 		if !ok {
 			continue
 		}
-		used = append(used, table)
+		used = with(used, table)
 		route, found := routeTo(table, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-		target, where := targetOf(route), fmt.Sprintf("route table %s of subnet %s ", table.Name, s.nameOfSubnet(subnet))
-		switch {
+		switch target := targetOf(route); {
 		case found && route.Text("state") == "blackhole":
-			problem = where + "sends 0.0.0.0/0 to " + target + ", which is not there"
-		case found && strings.HasPrefix(target, "igw-"): // tasks have no public address
-			problem = where + "sends 0.0.0.0/0 to an internet gateway, which tasks without a public address cannot use"
-		case !found:
-			if missing := s.withoutEndpoint(table); len(missing) > 0 && s.unread(VpcEndpointType, "") == "" {
-				problem = where + "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
+			problem = "sends 0.0.0.0/0 to " + target + ", which is not there"
+		case found && strings.HasPrefix(target, "igw-"):
+			problem = "sends 0.0.0.0/0 to an internet gateway, which tasks without a public address cannot use"
+		case !found && s.unread(VpcEndpointType, "") == "":
+			missing := slices.DeleteFunc(slices.Clone(needed), func(name string) bool {
+				return slices.ContainsFunc(s.Of(VpcEndpointType), func(r Resource) bool {
+					v := r.Outputs
+					return v.Text("vpcId") == table.Outputs.Text("vpcId") && strings.HasSuffix(v.Text("serviceName"), "."+name) && v.Is("privateDnsEnabled")
+				})
+			})
+			if len(missing) > 0 {
+				problem = "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
 			}
 		}
 		if problem != "" {
-			for _, r := range append(s.gone(routeResourceType), s.gone(associationType)...) {
-				if r.Expected.Text("routeTableId") == table.ID || r.Expected.Text("subnetId") == subnet {
-					changed = append(changed, s.drift(r)...)
-				}
-			}
-			return problem, changed, []Resource{table}
+			changed = append(s.lost(routeResourceType, "routeTableId", table.ID), s.lost(associationType, "subnetId", subnet)...)
+			return fmt.Sprintf("route table %s of subnet %s %s", table.Name, s.nameOfSubnet(subnet), problem), changed, []Resource{table}
 		}
 	}
 	return "", nil, used
 }
 
-// withoutEndpoint returns what has no endpoint in the VPC of a route table, and is needed.
-func (s *Set) withoutEndpoint(table Resource) (missing []string) {
-	for _, name := range needed {
-		if !slices.ContainsFunc(s.Of(VpcEndpointType), func(r Resource) bool {
-			return r.Outputs.Text("vpcId") == table.Outputs.Text("vpcId") && strings.HasSuffix(r.Outputs.Text("serviceName"), "."+name) && r.Outputs.Is("privateDnsEnabled")
-		}) {
-			missing = append(missing, name)
+// lost tells of resources of a type that belonged to others, and are gone.
+func (s *Set) lost(typ, output string, of ...string) (all []string) {
+	for _, r := range s.asked().Of(typ) {
+		if slices.Contains(of, r.Outputs.Text(output)) {
+			all = append(all, s.drift(r)...)
 		}
 	}
-	return missing
+	return all
 }
 
 func (s *Set) nameOfSubnet(id string) string {

@@ -64,22 +64,14 @@ func (w *Way) JSON(s *Set, title string) string {
 		Hops    []Hop  `json:"hops"`
 		Stop    *Stop  `json:"stop,omitempty"`
 		Unknown string `json:"unknown,omitempty"`
-	}{s.head(), title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Unknown})
+	}{head{s.Stack, s.Region, s.ReadAt}, title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Unknown})
 }
 
 // head says what the facts are of.
 type head struct {
-	Stack  string     `json:"stack,omitempty"`
-	Region string     `json:"region,omitempty"`
-	ReadAt *time.Time `json:"readAt,omitempty"`
-}
-
-func (s *Set) head() head {
-	h := head{Stack: s.Stack, Region: s.Region}
-	if s.deployed() {
-		h.ReadAt = &s.ReadAt
-	}
-	return h
+	Stack  string    `json:"stack"`
+	Region string    `json:"region"`
+	ReadAt time.Time `json:"readAt"`
 }
 
 func indented(v any) string {
@@ -120,5 +112,5 @@ func (d *Diagnosis) JSON(s *Set) string {
 	return indented(struct {
 		head
 		*Diagnosis
-	}{s.head(), d})
+	}{head{s.Stack, s.Region, s.ReadAt}, d})
 }

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -31,6 +32,31 @@ func (s *Set) stage(api string) Resource {
 		}
 	}
 	return Resource{}
+}
+
+// throttle ends a way if the stage allows no requests, as it does where one limit is 0. It returns false then.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
+func (s *Set) throttle(w *Way, api Resource) bool {
+	stage := s.stage(api.ID)
+	limits := stage.Outputs.Object("defaultRouteSettings")
+	rate, _ := limits["throttlingRateLimit"].(float64)
+	burst := limits.Number("throttlingBurstLimit")
+	if len(limits) == 0 || !s.deployed() {
+		return true
+	}
+	w.at("throttling")
+	text := fmt.Sprintf("%v requests a second, in bursts of %d", rate, burst)
+	if (burst == 0) != (rate == 0) {
+		w.stop(API, http.StatusTooManyRequests, "stage %s allows no requests: %s", stage.Name, text)
+		return !w.ends()
+	}
+	if w.took(stage, "%s", text); burst == 0 { // the provider says 0 in the place of nothing
+		w.note(Unknown, "whether the stage allows nothing, or has no limits of its own")
+	}
+	if w.survey {
+		w.note(Unknown, "whether callers send more than that, or all APIs of the account in this region get more than AWS allows it")
+	}
+	return true
 }
 
 // route selects the most specific match: a full match of route and method, then one with a greedy variable, then

@@ -2,7 +2,10 @@ package trace
 
 import (
 	"net/http/httptest"
+	"net/netip"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestRouteSelection(t *testing.T) {
@@ -250,6 +253,93 @@ func TestHosts(t *testing.T) {
 		api, ok := s.enter(w, test.host)
 		if ok != (test.status == 0) || ok && api.ID != "abc" || !ok && (w.Stop.Status != test.status || w.Stop.By != API) {
 			t.Errorf("%+v: %v %+v", test, ok, w.Stop)
+		}
+	}
+}
+
+// The lowest number that matches decides, and answers come back on many ports.
+func TestNetworkACLs(t *testing.T) {
+	entry := func(number float64, action, protocol, block string, from, to float64) Values {
+		return Values{"ruleNo": number, "action": action, "protocol": protocol, "cidrBlock": block, "fromPort": from, "toPort": to}
+	}
+	all, last := entry(100, "allow", "-1", "0.0.0.0/0", 0, 0), entry(32767, "deny", "-1", "0.0.0.0/0", 0, 0)
+	for name, test := range map[string]struct {
+		rules []Values
+		ports ports
+		rule  string
+		whole bool
+	}{
+		"default":                  {[]Values{last, all}, ports{80, 80}, "", false},
+		"nothing":                  {nil, ports{80, 80}, "*", true},
+		"only the last":            {[]Values{last}, ports{80, 80}, "*", true},
+		"deny before":              {[]Values{all, entry(90, "deny", "6", "10.0.0.0/16", 80, 80)}, ports{80, 80}, "90", true},
+		"deny behind":              {[]Values{entry(110, "deny", "6", "10.0.0.0/16", 80, 80), all}, ports{80, 80}, "", false},
+		"deny of another port":     {[]Values{all, entry(90, "deny", "tcp", "10.0.0.0/16", 81, 90)}, ports{80, 80}, "", false},
+		"deny of UDP":              {[]Values{all, entry(90, "deny", "17", "10.0.0.0/16", 80, 80)}, ports{80, 80}, "", false},
+		"deny of another range":    {[]Values{all, entry(90, "deny", "6", "10.1.0.0/16", 80, 80)}, ports{80, 80}, "", false},
+		"deny of a part":           {[]Values{all, entry(90, "deny", "-1", "10.0.1.128/25", 0, 0)}, ports{80, 80}, "90", false},
+		"allow of a part":          {[]Values{entry(90, "allow", "6", "10.0.1.0/25", 80, 80), last}, ports{80, 80}, "*", false},
+		"allow of the port":        {[]Values{entry(90, "allow", "6", "10.0.1.0/24", 80, 80), last}, ports{80, 80}, "", false},
+		"answers":                  {[]Values{entry(90, "allow", "6", "10.0.0.0/16", 1024, 65535)}, ephemeral, "", false},
+		"answers on Linux's ports": {[]Values{entry(90, "allow", "6", "10.0.0.0/16", 32768, 65535)}, ephemeral, "*", false},
+		"no answers":               {[]Values{entry(90, "allow", "6", "10.0.0.0/16", 80, 80)}, ephemeral, "*", true},
+		"IPv6":                     {[]Values{entry(90, "deny", "-1", "", 0, 0), all}, ports{80, 80}, "", false},
+	} {
+		if rule, whole := deniedBy(test.rules, netip.MustParsePrefix("10.0.1.0/24"), test.ports); rule != test.rule || rule != "" && whole != test.whole {
+			t.Errorf("%s: denied by %q, all of it: %v, want %q, %v", name, rule, whole, test.rule, test.whole)
+		}
+	}
+}
+
+// The most specific route decides, and a subnet without a table of its own has the main one.
+func TestRouteTables(t *testing.T) {
+	route := func(block, key, target string) any { return map[string]any{"cidrBlock": block, key: target} }
+	s := &Set{}
+	for _, id := range []string{"own", "other"} {
+		s.Put(Resource{Type: subnetType, ID: id, Outputs: Values{"vpcId": "vpc"}})
+	}
+	s.Put(Resource{Type: RouteTableType, ID: "a", Name: "a", Outputs: Values{"vpcId": "vpc", "main": true, "routes": []any{route("10.0.0.0/16", "gatewayId", "local")}}})
+	s.Put(Resource{Type: RouteTableType, ID: "b", Name: "b", Outputs: Values{"vpcId": "vpc", "subnetIds": []any{"own"}, "routes": []any{
+		route("0.0.0.0/0", "natGatewayId", "nat"), route("10.0.0.0/16", "gatewayId", "local"), route("10.0.2.0/24", "networkInterfaceId", "eni"),
+	}}})
+	s.Put(Resource{Type: RouteTableType, ID: "c", Name: "c", Outputs: Values{"vpcId": "vpc-2", "main": true, "routes": []any{route("0.0.0.0/0", "gatewayId", "igw")}}})
+	for subnet, want := range map[string]map[string]string{
+		"own":   {"10.0.1.0/24": "local", "10.0.2.0/24": "eni", "10.0.2.0/25": "eni", "0.0.0.0/0": "nat", "192.0.2.0/24": "nat"},
+		"other": {"10.0.1.0/24": "local", "10.0.2.0/24": "local", "0.0.0.0/0": ""},
+	} {
+		for block, target := range want {
+			table, _ := s.tableOf(subnet)
+			if got, found := routeTo(table, netip.MustParsePrefix(block)); found != (target != "") || found && targetOf(got) != target {
+				t.Errorf("subnet %s: %s leads to %v, want %q", subnet, block, got, target)
+			}
+		}
+	}
+	if _, found := s.tableOf("unknown"); found {
+		t.Error("a subnet that nobody knows has a route table")
+	}
+}
+
+// Of outputs, those count that decide, in any order of a list of texts.
+func TestDrift(t *testing.T) {
+	rule := func(pattern string, more ...any) Values {
+		return Values{"priority": 100.0, "tags": pattern, "conditions": []any{map[string]any{"pathPattern": map[string]any{"values": append(more, pattern)}}}}
+	}
+	for name, test := range map[string]struct {
+		is, was Values
+		want    string
+	}{
+		"same":         {rule("/a"), rule("/a"), ""},
+		"other order":  {rule("/a", "/b"), rule("/b", "/a"), ""},
+		"other tags":   {Values{"tags": "x"}, Values{"tags": "y"}, ""},
+		"other path":   {rule("/b"), rule("/a"), "listener rule r: conditions[0].pathPattern.values is /b, the last up left /a"},
+		"other number": {Values{"priority": 1.0}, rule("/a"), "listener rule r: conditions[0].pathPattern.values is not set, the last up left /a|listener rule r: priority is 1, the last up left 100"},
+		"nothing":      {Values{"actions": []any{}}, Values{"actions": nil}, ""},
+	} {
+		s := &Set{ReadAt: time.Unix(0, 0)}
+		r := Resource{Type: ruleType, ID: "r", Name: "r", Outputs: test.is, Expected: test.was}
+		s.Put(r)
+		if got := strings.Join(s.drift(r), "|"); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }

@@ -14,6 +14,9 @@ type Way struct {
 	Unknown string
 	// CORS are the headers that the API puts in place of those of the service; nil if it leaves them alone.
 	CORS http.Header
+	// Parameters is the parameter mapping of the integration: what the API changes in the request before it passes it on.
+	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+	Parameters Values
 	// Timeout is how long the API waits for an answer.
 	Timeout time.Duration
 	// LinkAddress is where the load balancer sees the connection come from; ListenerPort is where it takes it, and
@@ -158,3 +161,16 @@ func (w *Way) ends() bool { return w.Unknown != "" || w.Stop != nil && !w.survey
 
 // Refuse ends a way at the API, which does not take the request.
 func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
+
+// Where says where a way stops and why; "" if it does not stop.
+func (w *Way) Where() string {
+	if w.Stop == nil {
+		return ""
+	}
+	at := string(w.Stop.By)
+	if len(w.Hops) > 0 {
+		last := w.Hops[len(w.Hops)-1]
+		at = last.Kind + " " + last.Resource
+	}
+	return "stops at " + at + ": " + w.Stop.Reason
+}

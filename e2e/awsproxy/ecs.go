@@ -182,6 +182,9 @@ func (p *Proxy) MakeRole(after int) {
 func (g *gaps) answer(c *Call, request []byte) *httptest.ResponseRecorder {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if c.Service == scaling {
+		return g.answerScaling(c, request)
+	}
 	switch c.String() {
 	case "iam:GetRole":
 		if c.Params["RoleName"] == roleName && !g.role(c) && g.clusters != nil && g.roleAfter > 0 {

@@ -17,8 +17,8 @@ import (
 )
 
 // gaps fills what the simulator forgets and AWS gives back: part of what an ECS service was given, the descriptions of
-// security-group rules, the groups of an instance that came with its network interface, tags that an API's stage got
-// later, and keys that log groups got or lost later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
+// security-group rules, the groups of an instance that came with its network interface, tags of scalable targets, tags that an API's stage
+// got later, and keys that log groups got or lost later. The provider takes their absence for drift and repairs it on every run, so that no test could tell a no-op
 // from a change. It also plays what the simulator lacks: the deployments of ECS services, and ECS's service-linked role.
 type gaps struct {
 	target string // URL of the simulator, for calls of the proxy's own
@@ -30,6 +30,8 @@ type gaps struct {
 	logKeys   map[string]string         // of log groups, where they were changed
 	link      [2]string                 // state of the VPC links and its reason, where SetLink said so
 
+	targetTags map[string]map[string]string // of scalable targets, by ARN
+
 	outcomes  []Outcome       // of deployments yet to come
 	deployed  int64           // deployments so far
 	clusters  map[string]bool // nil until there is one
@@ -39,7 +41,8 @@ type gaps struct {
 func newGaps(target string) *gaps {
 	return &gaps{
 		target:   target,
-		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, logKeys: map[string]string{}, roleAfter: 1,
+		services: map[string]*service{}, stageTags: map[string]map[string]any{}, described: map[string]string{}, logKeys: map[string]string{},
+		targetTags: map[string]map[string]string{}, roleAfter: 1,
 	}
 }
 
@@ -132,6 +135,11 @@ func (g *gaps) amend(c *Call, urlPath string, request []byte, answer *httptest.R
 			maps.Copy(tags, g.stageTags[c.Params["ApiId"]])
 			stage["tags"] = tags
 		})
+	case scaling + ":RegisterScalableTarget":
+		var asked struct{ Tags map[string]string }
+		if json.Unmarshal(request, &asked) == nil {
+			g.tagTarget(flatten(answer.Body.Bytes())["ScalableTargetARN"], asked.Tags)
+		}
 	case "ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress":
 		g.described[flatten(answer.Body.Bytes()).Get("securityGroupRuleId")] = c.Params.Get("Description")
 	case "ec2:ModifySecurityGroupRules":

@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
@@ -47,6 +48,8 @@ var sdk = map[string]any{
 	"aws:apigatewayv2/route:Route":                                 apigatewayv2.Route{},
 	"aws:apigatewayv2/stage:Stage":                                 apigatewayv2.Stage{},
 	"aws:apigatewayv2/vpcLink:VpcLink":                             apigatewayv2.VpcLink{},
+	"aws:appautoscaling/policy:Policy":                             appautoscaling.Policy{},
+	"aws:appautoscaling/target:Target":                             appautoscaling.Target{},
 	"aws:cloudwatch/logGroup:LogGroup":                             cloudwatch.LogGroup{},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":            ec2.DefaultSecurityGroup{},
 	"aws:ec2/eip:Eip":                                              ec2.Eip{},
@@ -105,7 +108,8 @@ func outputs(of any) map[string]reflect.Type {
 var runs = []map[string]string{
 	{"egress": "nat", "customerManagedKey": "true", "flowLogs": "true", "accessLogs": "true", "cors": `{"allowOrigins":["https://ui.example.com"]}`, "ssh": `{"keyName":"me","cidrs":["203.0.113.0/24"]}`},
 	{"egress": "endpoints", "customerManagedKey": "true", "authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "services": `{"alpha":{"writableFolders":["/tmp"]}}`,
-		"domain": `{"name":"api.example.com","zone":"example.com","keepExecuteApi":false}`},
+		"scaling": `{"max":4,"requestsPerTarget":600}`,
+		"domain":  `{"name":"api.example.com","zone":"example.com","keepExecuteApi":false}`},
 }
 
 // adopted is one more, in an account that has a load balancer.

@@ -45,7 +45,7 @@ var types = map[string]Type{
 	"aws:apigatewayv2/integration:Integration": {
 		id: "${hex7}",
 		inputs: "apiId! connectionId connectionType integrationMethod integrationType! integrationUri " +
-			"payloadFormatVersion timeoutMilliseconds tlsConfig",
+			"payloadFormatVersion requestParameters timeoutMilliseconds tlsConfig",
 	},
 	"aws:apigatewayv2/route:Route": {id: "${hex7}", inputs: "apiId! authorizationType authorizerId routeKey target"},
 	"aws:apigatewayv2/stage:Stage": {
@@ -53,6 +53,11 @@ var types = map[string]Type{
 		inputs: "accessLogSettings apiId! autoDeploy defaultRouteSettings name!",
 	},
 	"aws:apigatewayv2/vpcLink:VpcLink": {id: "${hex6}", inputs: "name securityGroupIds! subnetIds!"},
+	"aws:appautoscaling/policy:Policy": {
+		id:     "$name",
+		inputs: "name! policyType resourceId! scalableDimension! serviceNamespace! targetTrackingScalingPolicyConfiguration",
+	},
+	"aws:appautoscaling/target:Target": {id: "$resourceId", inputs: "maxCapacity minCapacity resourceId! scalableDimension! serviceNamespace!"},
 	"aws:cloudwatch/logGroup:LogGroup": {
 		id:      "$logGroup",
 		outputs: map[string]string{"arn": "arn:aws:logs:$region:$account:log-group:$id", "name": "$id"},
@@ -114,7 +119,7 @@ var types = map[string]Type{
 		inputs: "availabilityZoneRebalancing capacityProviderStrategies cluster! deploymentCircuitBreaker " +
 			"deploymentMaximumPercent deploymentMinimumHealthyPercent desiredCount enableEcsManagedTags " +
 			"forceNewDeployment healthCheckGracePeriodSeconds loadBalancers name! networkConfiguration " +
-			"platformVersion propagateTags serviceRegistries taskDefinition",
+			"platformVersion propagateTags serviceRegistries tags taskDefinition",
 	},
 	"aws:ecs/taskDefinition:TaskDefinition": {
 		id:      "$family",
@@ -148,14 +153,14 @@ var types = map[string]Type{
 	},
 	"aws:lb/loadBalancer:LoadBalancer": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:loadbalancer/app/$name/${hex16}",
-		outputs: map[string]string{"arn": "$id"},
+		outputs: map[string]string{"arn": "$id", "arnSuffix": "app/$name/${hex16}"},
 		inputs: "accessLogs desyncMitigationMode dropInvalidHeaderFields enableDeletionProtection idleTimeout internal! " +
 			"loadBalancerType! name! securityGroups subnets",
 		maxName: 32,
 	},
 	"aws:lb/targetGroup:TargetGroup": {
 		id:      "arn:aws:elasticloadbalancing:$region:$account:targetgroup/$name/${hex16}",
-		outputs: map[string]string{"arn": "$id"},
+		outputs: map[string]string{"arn": "$id", "arnSuffix": "targetgroup/$name/${hex16}"},
 		inputs:  "deregistrationDelay healthCheck name! port! protocol! targetType! vpcId!",
 		maxName: 32,
 	},

@@ -27,6 +27,7 @@ import (
 type Handler struct {
 	Set    *trace.Set
 	Runner *tasks.Runner
+	Log    func(Entry) // takes what is known of each request once it is answered; nil: nothing does
 }
 
 // Limits of an HTTP API: of the request line and the values of the headers, and of a body, in bytes.
@@ -41,46 +42,67 @@ const (
 var validHeader = regexp.MustCompile(`^[-A-Za-z0-9]+$`)
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if status, reason := receive(w, r); status != 0 {
-		h.answer(w, r, new(trace.Way).Refuse(status, reason))
+	o := observe(w, r)
+	if h.Log != nil {
+		defer func() { h.Log(o.end()) }()
+	}
+	if o.way = h.choose(o, r); o.way.Stop != nil {
+		answer(o, r, o.way)
 		return
 	}
-	way := h.Set.Follow(r)
-	if way.Stop != nil {
-		h.answer(w, r, way)
-		return
-	}
-	picked := h.Runner.Pick(way.TargetGroup)
+	picked := h.Runner.Pick(o.way.TargetGroup)
 	if picked == nil {
-		h.answer(w, r, way.NoTargets())
+		answer(o, r, o.way.NoTargets())
 		return
 	}
 	defer picked.Done()
-	if way = h.Set.Connect(way, picked.Target); way.Stop != nil {
-		h.answer(w, r, way)
+	if o.way = h.Set.Connect(o.way, picked.Target); o.way.Stop != nil {
+		answer(o, r, o.way)
 		return
 	}
+	o.entry.Container, o.entry.Task = picked.Name, picked.Task
+	o.way.Hops = append(o.way.Hops, trace.Hop{Kind: "target", Resource: picked.Service, Detail: "task " + picked.Task})
 	// An HTTP API has no WebSockets: the request goes on without the upgrade.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-overview.html
 	r.Header.Del("Upgrade")
-	ctx, cancel := context.WithTimeout(r.Context(), way.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), o.way.Timeout)
 	defer cancel()
 	proxy := &httputil.ReverseProxy{
 		Transport: picked.Transport,
-		Rewrite:   func(p *httputil.ProxyRequest) { rewrite(p, way, picked.Address) },
+		Rewrite:   func(p *httputil.ProxyRequest) { rewrite(p, o.way, picked.Address, o.entry.RequestID) },
 		ModifyResponse: func(response *http.Response) (err error) {
-			addCORS(response.Header, way.CORS)
+			addCORS(response.Header, o.way.CORS)
 			response.Body, _, err = readWhole(nil, response.Body)
 			return err
 		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			if !errors.Is(err, context.Canceled) { // the caller is still there
-				h.answer(w, r, way.NoAnswer(err))
+				answer(o, r, o.way.NoAnswer(err))
 			}
 		},
 		ErrorLog: log.New(io.Discard, "", 0), // a caller or a task that goes away has its own message
 	}
-	proxy.ServeHTTP(w, r.WithContext(ctx))
+	proxy.ServeHTTP(o, r.WithContext(ctx))
+}
+
+// choose reads a request and follows it to a target group.
+func (h *Handler) choose(o *observer, r *http.Request) *trace.Way {
+	if status, reason := receive(o.ResponseWriter, r); status != 0 {
+		return new(trace.Way).Refuse(status, reason)
+	}
+	way := h.Set.Follow(r)
+	for key, value := range way.Parameters {
+		if _, known := overwrites(key, value); !known && way.Stop == nil {
+			way.Refuse(http.StatusInternalServerError, fmt.Sprintf("the integration maps %s to %v, which is not known here", key, value))
+		}
+	}
+	return way
+}
+
+// overwrites returns the header that a parameter mapping sets to the id of the request. The program has no other mapping.
+func overwrites(key string, value any) (header string, known bool) {
+	header, known = strings.CutPrefix(key, "overwrite:header.")
+	return header, known && value == "$context.requestId"
 }
 
 // receive reads a request whole. It returns how the API answers one that it does not take, 0 if it takes it. AWS
@@ -113,12 +135,8 @@ func readWhole(w http.ResponseWriter, body io.ReadCloser) (io.ReadCloser, int64,
 }
 
 // answer writes the answer of what stops a request: a message of the API, a page of the load balancer, or a fixed response.
-// No service knows of it, so the log says why.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
+func answer(w http.ResponseWriter, r *http.Request, way *trace.Way) {
 	stop, header := way.Stop, w.Header()
-	if stop.Status >= http.StatusBadRequest {
-		h.Runner.Log(string(stop.By), fmt.Sprintf("%s %s  %d  %s", r.Method, r.URL.EscapedPath(), stop.Status, stop.Reason))
-	}
 	contentType, body := stop.ContentType, stop.Body
 	switch stop.By {
 	case trace.API:
@@ -161,15 +179,21 @@ func addCORS(header, cors http.Header) {
 	maps.Copy(header, cors)
 }
 
-// rewrite sets what the API and the load balancer add to a request. The API says in Forwarded who called; the load
+// rewrite sets what the API and the load balancer add to a request. The API maps the id of the request, whatever the caller
+// sent in its place. The API says in Forwarded who called; the load
 // balancer sees the VPC link, and appends that to X-Forwarded-For.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-http.html
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
-func rewrite(p *httputil.ProxyRequest, way *trace.Way, address string) {
+func rewrite(p *httputil.ProxyRequest, way *trace.Way, address, id string) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", address
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it was sent: the proxy leaves out what Go cannot parse
 	p.Out.Host = p.In.Host
 	maps.DeleteFunc(p.Out.Header, func(name string, _ []string) bool { return way.DropInvalidHeaders && !validHeader.MatchString(name) })
+	for key, value := range way.Parameters {
+		if header, known := overwrites(key, value); known {
+			p.Out.Header.Set(header, id)
+		}
+	}
 	local := p.In.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	forwarded := fmt.Sprintf("by=%s;for=%s;host=%q;proto=http", forwardedNode(local.String()), forwardedNode(p.In.RemoteAddr), p.In.Host)
 	p.Out.Header.Set("Forwarded", strings.Join(append(p.In.Header.Values("Forwarded"), forwarded), ", "))

@@ -35,6 +35,9 @@ type running struct {
 	*httptest.Server
 	set    *trace.Set
 	runner *tasks.Runner
+
+	mutex   sync.Mutex
+	entries []gateway.Entry
 }
 
 func start(t *testing.T, config map[string]string) *running {
@@ -46,9 +49,35 @@ func startWith(t *testing.T, config map[string]string, o tasks.Options) *running
 	t.Helper()
 	root, services := mocked.Apps(t)
 	set, runner := mocked.Deploy(t, stack.Program{Services: services, Root: root}, config, o)
-	server := httptest.NewServer(&gateway.Handler{Set: set, Runner: runner})
-	t.Cleanup(server.Close)
-	return &running{server, set, runner}
+	s := &running{set: set, runner: runner}
+	s.Server = httptest.NewServer(&gateway.Handler{Set: set, Runner: runner, Log: func(e gateway.Entry) {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.entries = append(s.entries, e)
+	}})
+	t.Cleanup(s.Close)
+	return s
+}
+
+// logged waits for the entry of a request, by its id, which is there shortly after the answer. There must be one.
+func (s *running) logged(t *testing.T, id string) (entry gateway.Entry) {
+	t.Helper()
+	eventually(t, "request "+id+" is in the log", func() bool {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		found := 0
+		for _, e := range s.entries {
+			if e.RequestID == id {
+				entry = e
+				found++
+			}
+		}
+		if found > 1 {
+			t.Errorf("request %s is in the log %d times", id, found)
+		}
+		return found > 0
+	})
+	return entry
 }
 
 func (s *running) do(t *testing.T, method, path string, header http.Header) (*http.Response, string) {
@@ -250,7 +279,7 @@ func TestRequestsArriveAsSent(t *testing.T) {
 	oddNames := []string{"X_Under", "X.dot", "X!$%&"}
 	names := func() (arrived []string) {
 		for name := range send(t, odd).Header {
-			if strings.HasPrefix(strings.ToUpper(name), "X") && !strings.HasPrefix(name, "X-Forwarded-") && name != "X-Amzn-Trace-Id" {
+			if strings.HasPrefix(strings.ToUpper(name), "X") && !strings.HasPrefix(name, "X-Forwarded-") && name != "X-Amzn-Trace-Id" && name != "X-Request-Id" {
 				arrived = append(arrived, name)
 			}
 		}
@@ -308,39 +337,159 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// An answer that no service gave is in no service's log.
-func TestLogSaysWhyARequestStops(t *testing.T) {
-	var mutex sync.Mutex
-	var lines []string
-	s := startWith(t, map[string]string{"integrationTimeoutSeconds": "1"}, tasks.Options{Log: func(service, line string) {
-		mutex.Lock()
-		defer mutex.Unlock()
-		lines = append(lines, service+"|"+line)
-	}})
-	logged := func(pattern string) bool {
-		mutex.Lock()
-		defer mutex.Unlock()
-		return slices.ContainsFunc(lines, regexp.MustCompile(pattern).MatchString)
-	}
-	for _, test := range []struct{ path, pattern string }{
-		{"/api/echo/exit", `^load balancer\|GET /api/echo/exit  502  the target does not answer: .*(EOF|reset)`},
-		{"/api/echo/slow", `^HTTP API\|GET /api/echo/slow  503  the integration did not answer within 1s$`},
-		{"/api/echo/large?10485761", `^HTTP API\|GET /api/echo/large  500  the integration answered more than 10485760 bytes$`},
-	} {
-		if s.do(t, "GET", test.path, nil); !logged(test.pattern) {
-			t.Errorf("%s: not in the log: %s", test.path, test.pattern)
+// Every request has its line, also one that no service knows of: with the task that got it, or where it stopped.
+func TestEachRequestIsLogged(t *testing.T) {
+	s := start(t, map[string]string{"integrationTimeoutSeconds": "1"})
+	task := `echo task [0-9a-f]{8}`
+	check := func(response *http.Response, pattern string) {
+		t.Helper()
+		entry := s.logged(t, response.Header.Get("Apigw-Requestid"))
+		// Of the three, the time alone is not known.
+		line := regexp.MustCompile(`  \d+\.\d ms`).ReplaceAllString(entry.String(), "")
+		if !regexp.MustCompile(`^` + pattern + `$`).MatchString(line) {
+			t.Errorf("the line is %q, want %s", line, pattern)
+		}
+		if entry.Status != response.StatusCode || entry.DurationMS <= 0 || entry.Time.IsZero() {
+			t.Errorf("%s is logged as %+v", response.Status, entry)
 		}
 	}
+	for _, test := range []struct{ path, pattern string }{
+		{"/api/echo/?secret=1", `GET /api/echo/  200  ` + task},
+		{"/api/echo/" + strings.Repeat("a", 300), `GET /api/echo/a{190}…  200  ` + task},
+		{"/api/books/0", `GET /api/books/0  404  book task [0-9a-f]{8}`},
+		{"/api/echo/exit", `GET /api/echo/exit  502  ` + task + `  stops at target producer-echo: the target does not answer: .*(EOF|reset|refused).*`},
+		{"/api/echo/slow", `GET /api/echo/slow  503  ` + task + `  stops at target producer-echo: the integration did not answer within 1s`},
+		{"/api/echo/large?10485761", `GET /api/echo/large  500  ` + task + `  stops at target producer-echo: the integration answered more than 10485760 bytes`},
+		{"/", `GET /  404  stops at HTTP API consumer: no route of the API takes GET /`},
+		{"/%1bnothing", `GET /%1[bB]nothing  404  stops at listener producer: no listener rule has this path: .*`},
+	} {
+		response, _ := s.do(t, "GET", test.path, nil)
+		check(response, test.pattern)
+	}
+	response, _ := s.raw(t, "POST /api/echo/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+	check(response, `POST /api/echo/  400  stops at HTTP API: the body is malformed: .*chunk.*`)
 	s.remove(t, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "producer-alb-to-producer-echo")
-	if s.do(t, "GET", "/api/echo/", nil); !logged(`^load balancer\|GET /api/echo/  504  security group producer-alb .*has no egress rule`) {
-		t.Error("the security group is not in the log")
+	response, _ = s.do(t, "GET", "/api/echo/", nil)
+	check(response, `GET /api/echo/  504  stops at target group producer-echo: security group producer-alb .*has no egress rule.*`)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, entry := range s.entries {
+		if strings.HasSuffix(entry.Path, "/health") {
+			t.Errorf("a health check is logged: %v", entry)
+		}
 	}
-	if s.do(t, "GET", "/%1bnothing", nil); !logged(`^fixed response\|GET /%1[bB]nothing  404  no listener rule has this path`) {
-		t.Error("a path of no service is not in the log")
+}
+
+// A caller that does not wait for the answer leaves a line too.
+func TestCallerThatGoesAway(t *testing.T) {
+	s := start(t, nil)
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.raw(t, "POST /api/echo/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
-	if !logged(`^HTTP API\|POST /api/echo/  400  the body is malformed: .*chunk`) {
-		t.Error("a malformed body is not in the log")
+	io.WriteString(connection, "GET /api/echo/slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	time.Sleep(100 * time.Millisecond) // or the server sees the end before the request
+	connection.Close()
+	eventually(t, "it is logged", func() bool {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		return len(s.entries) == 1
+	})
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if line := s.entries[0].String(); !regexp.MustCompile(`^GET /api/echo/slow  -  \d+\.\d ms  echo task [0-9a-f]{8}  the caller went away$`).MatchString(line) {
+		t.Errorf("the line is %q", line)
+	}
+}
+
+// The service gets the API's id of a request and no other, and the caller gets it back from whoever answers.
+func TestRequestID(t *testing.T) {
+	s := start(t, nil)
+	ids := map[string]bool{}
+	of := func(response *http.Response) string {
+		t.Helper()
+		all := response.Header["Apigw-Requestid"]
+		if len(all) != 1 || !regexp.MustCompile(`^[A-Za-z0-9_-]{15}=$`).MatchString(all[0]) || ids[all[0]] {
+			t.Fatalf("the answer has the ids %q", all)
+		}
+		ids[all[0]] = true
+		return all[0]
+	}
+	for name, headers := range map[string]string{
+		"none":              "",
+		"one":               "X-Request-Id: forged\r\n",
+		"two":               "X-Request-Id: forged\r\nx-request-id: forged\r\n",
+		"that of an answer": "Apigw-Requestid: forged\r\n",
+		"taken out again":   "X-Request-Id: forged\r\nConnection: x-request-id\r\n",
+	} {
+		response, body := s.raw(t, "GET /api/echo/ HTTP/1.1\r\nHost: x\r\n"+headers+"\r\n")
+		var e echoed
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			t.Fatalf("%s: %s %q %v", name, response.Status, body, err)
+		}
+		if id, got := of(response), e.Header["X-Request-Id"]; !slices.Equal(got, []string{id}) {
+			t.Errorf("%s: the service gets %q, the caller %q", name, got, id)
+		}
+	}
+	response, _ := s.do(t, "GET", "/api/books", http.Header{"X-Request-Id": {"forged"}})
+	if id, got := of(response), response.Header["X-Request-Id"]; !slices.Equal(got, []string{id}) {
+		t.Errorf("the service answers with %q, the API with %q", got, id)
+	}
+	for _, path := range []string{"/", "/nothing", "/api/echo/exit"} { // the API, the listener, the load balancer
+		response, _ := s.do(t, "GET", path, http.Header{"X-Request-Id": {"forged"}})
+		if of(response); response.Header["X-Request-Id"] != nil {
+			t.Errorf("%s: %s has %q", path, response.Status, response.Header["X-Request-Id"])
+		}
+	}
+
+	// What is deployed decides. What is not known here is not passed over.
+	integration := s.set.Of("aws:apigatewayv2/integration:Integration")[0]
+	delete(integration.Outputs, "requestParameters")
+	s.set.Put(integration)
+	if got := s.echo(t, http.Header{"X-Request-Id": {"mine"}}).Header["X-Request-Id"]; !slices.Equal(got, []string{"mine"}) {
+		t.Errorf("without a mapping the service gets %q", got)
+	}
+	for key, value := range map[string]string{"append:header.x-request-id": "$context.requestId", "overwrite:header.x-request-id": "$request.path", "overwrite:path": "$context.requestId"} {
+		integration.Outputs["requestParameters"] = map[string]any{key: value}
+		s.set.Put(integration)
+		if response, body := s.do(t, "GET", "/api/echo/", nil); response.StatusCode != 500 {
+			t.Errorf("%s to %s: %s %s", key, value, response.Status, body)
+		} else if entry := s.logged(t, of(response)); !strings.HasSuffix(entry.Stop, "maps "+key+" to "+value+", which is not known here") {
+			t.Errorf("%s to %s: %v", key, value, entry)
+		}
+	}
+}
+
+// With publicHealth, anyone may GET the health of each service, and nothing else.
+func TestPublicHealth(t *testing.T) {
+	for authorization, config := range map[string]map[string]string{
+		"iam": {}, "jwt": {"jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`, "cors": `{"allowOrigins":["https://ui.example.com"]}`},
+	} {
+		config["authorization"], config["publicHealth"] = authorization, "true"
+		s := start(t, config)
+		refused := map[string]int{"iam": 403, "jwt": 401}[authorization]
+		for _, test := range []struct {
+			method, path string
+			status       int
+		}{
+			{"GET", "/api/books/health", 200},
+			{"GET", "/api/authors/health", 200},
+			{"GET", "/api/echo/health", 200},
+			{"GET", "/api/books/health?x=1", 200},
+			{"HEAD", "/api/books/health", refused},
+			{"POST", "/api/books/health", refused},
+			{"GET", "/api/books/health/", refused},
+			{"GET", "/api/books/health/1", refused},
+			{"GET", "/api/books/Health", refused},
+			{"GET", "/api/books//health", refused},
+			{"GET", "/api/books", refused},
+			{"GET", "/api/books/1", refused},
+			{"GET", "/health", refused},
+		} {
+			if response, body := s.do(t, test.method, test.path, nil); response.StatusCode != test.status {
+				t.Errorf("%s: %s %s: %s %s", authorization, test.method, test.path, response.Status, body)
+			}
+		}
 	}
 }
 

@@ -67,6 +67,8 @@ type task struct {
 // Picked is the target of one request.
 type Picked struct {
 	trace.Target
+	Name      string // of the container
+	Task      string // id
 	Address   string // where it really listens
 	Transport http.RoundTripper
 	Done      func()

@@ -62,9 +62,6 @@ func (r *Runner) Close() {
 	r.group.Wait()
 }
 
-// Log adds a line to what the services write.
-func (r *Runner) Log(service, line string) { r.options.Log(service, line) }
-
 // Build makes the program of an image, unless it is there.
 func (r *Runner) Build(ctx context.Context, image Image, digest string) error {
 	program := filepath.Join(r.options.Folder, digest)
@@ -197,7 +194,7 @@ func (r *Runner) Pick(targetGroup string) *Picked {
 	r.turn++
 	t := all[r.turn%len(all)]
 	t.underWay.Add(1)
-	return &Picked{Target: t.target, Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
+	return &Picked{Target: t.target, Name: t.Name, Task: t.id, Address: t.address(), Transport: t.transport, Done: t.underWay.Done}
 }
 
 // Targets counts the registered tasks of a target group, and the healthy ones.

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"private-api/trace"
@@ -71,10 +72,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, read func
 		return unknown, errors.New("FROM and TO name a service each, such as FROM=book TO=author")
 	case between == (text != "" || symptom != ""):
 		return unknown, errors.New("one of these is needed: REQUEST=/api/books, FROM=book TO=author, or SYMPTOM=503, which may have a REQUEST")
-	case symptom != "":
-		if err := trace.CheckSymptom(symptom); err != nil {
-			return unknown, err
-		}
+	case symptom != "" && !slices.Contains(trace.Symptoms(), symptom):
+		return unknown, fmt.Errorf("SYMPTOM=%s: it is one of %s", symptom, strings.Join(trace.Symptoms(), ", "))
 	}
 	fmt.Fprintf(stderr, "Reading what is on AWS of stack %s. Nothing is changed.\n", stack)
 	set, err := read(ctx, stack)

@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 		{"-from|book|-to|author|-request|/", refused, unknown, "one of these is needed: REQUEST="},
 		{"-request|books", refused, unknown, `path "books": it begins with /`},
 		{"-request|http://a/", refused, unknown, `path "http://a/": it begins with /`},
-		{"-symptom|418", refused, unknown, `symptom "418": it is one of 401, 403`},
+		{"-symptom|418", refused, unknown, `SYMPTOM=418: it is one of 401, 403`},
 		{"-request|/|more", refused, unknown, `trace takes no arguments, not ["more"]`},
 		{"-no", refused, unknown, "flag provided but not defined"},
 	} {

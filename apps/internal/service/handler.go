@@ -138,7 +138,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	page := h.pages[r.URL.Path]
 	answer := h.choose(r, page)
+	id := requestID(r)
 	maps.Copy(w.Header(), answer.header)
+	w.Header()[requestIDHeader] = id
 	if h.draining.Load() {
 		// Open connections end with an answer, never between two: a request sent just then would be lost.
 		w.Header().Set("Connection", "close")
@@ -154,7 +156,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		level = slog.LevelDebug
 	}
 	if h.log.Enabled(context.Background(), level) {
-		logRequest(h.log, level, r, answer.status, written, time.Since(start))
+		logRequest(h.log, level, r, id[0], answer.status, written, time.Since(start))
 	}
 }
 

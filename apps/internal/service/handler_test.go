@@ -114,6 +114,7 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("%d %s, want %d %s", got.StatusCode, text, test.status, test.body)
 			}
 			want := http.Header{
+				"X-Request-Id":           got.Header["X-Request-Id"], // TestRequestID looks at it
 				"Content-Type":           {"application/json"},
 				"Content-Length":         {strconv.Itoa(len(test.body))},
 				"X-Content-Type-Options": {"nosniff"},
@@ -136,7 +137,8 @@ func TestRoutes(t *testing.T) {
 func TestHead(t *testing.T) {
 	h := newThings(t, io.Discard, slog.LevelInfo)
 	for _, target := range []string{"/api/things", "/api/things/1", "/api/things/health", "/api/unknown"} {
-		get, head := ask(h, "GET", target, nil), ask(h, "HEAD", target, nil)
+		id := http.Header{"X-Request-Id": {"same"}}
+		get, head := ask(h, "GET", target, id), ask(h, "HEAD", target, id)
 		if head.StatusCode != get.StatusCode || !reflect.DeepEqual(head.Header, get.Header) {
 			t.Errorf("HEAD %s: %d %v, GET: %d %v", target, head.StatusCode, head.Header, get.StatusCode, get.Header)
 		}
@@ -273,8 +275,8 @@ func FuzzHandler(f *testing.F) {
 	var log bytes.Buffer
 	h := newThings(f, &log, slog.LevelDebug)
 	f.Fuzz(func(t *testing.T, method, target, forwarded, trace, match string) {
-		raw := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: host\r\nForwarded: %s\r\nX-Amzn-Trace-Id: %s\r\nIf-None-Match: %s\r\n\r\n",
-			method, target, forwarded, trace, match)
+		raw := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: host\r\nForwarded: %s\r\nX-Amzn-Trace-Id: %s\r\nX-Request-Id: %s\r\nIf-None-Match: %s\r\n\r\n",
+			method, target, forwarded, trace, trace, match)
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
 		if err != nil {
 			t.Skip("net/http refuses it before the handler sees it")
@@ -296,8 +298,9 @@ func FuzzHandler(f *testing.F) {
 		default:
 			t.Errorf("status %d", w.Code)
 		}
-		if line := readLog(t, &log); line.Status != w.Code || line.Bytes != w.Body.Len() {
-			t.Errorf("logged %+v, answered %d with %d bytes", line, w.Code, w.Body.Len())
+		id := w.Header()["X-Request-Id"]
+		if line := readLog(t, &log); line.Status != w.Code || line.Bytes != w.Body.Len() || len(id) != 1 || line.RequestID != id[0] || !wholeID.MatchString(id[0]) {
+			t.Errorf("logged %+v, answered %d with %d bytes and id %q", line, w.Code, w.Body.Len(), id)
 		}
 	})
 }

@@ -17,7 +17,7 @@ func newLogger(w io.Writer, level slog.Level, service, version string) *slog.Log
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})).With("service", service, "version", version)
 }
 
-func logRequest(log *slog.Logger, level slog.Level, r *http.Request, status, bytes int, took time.Duration) {
+func logRequest(log *slog.Logger, level slog.Level, r *http.Request, id string, status, bytes int, took time.Duration) {
 	address, claim := client(r)
 	log.LogAttrs(context.Background(), level, "request",
 		slog.String("method", printable(r.Method)),
@@ -25,6 +25,7 @@ func logRequest(log *slog.Logger, level slog.Level, r *http.Request, status, byt
 		slog.Int("status", status),
 		slog.Int("bytes", bytes),
 		slog.Float64("durationMs", float64(took.Microseconds())/1000),
+		slog.String("requestId", id),
 		slog.String("traceId", printable(r.Header.Get("X-Amzn-Trace-Id"))),
 		slog.String("client", printable(address)),
 		slog.String("forwardedFor", printable(claim)), // by the client, who can write anything

@@ -21,7 +21,7 @@ type line struct {
 	Status, Bytes            int
 	DurationMs               *float64
 	TraceID, Client, Address string
-	ForwardedFor             string
+	ForwardedFor, RequestID  string
 }
 
 // readLog checks that the log is one line of JSON in printable ASCII, and returns it.
@@ -45,6 +45,7 @@ func TestLog(t *testing.T) {
 	var log bytes.Buffer
 	h := newThings(t, &log, slog.LevelInfo)
 	ask(h, "GET", "/api/things/1?secret=1", http.Header{
+		"X-Request-Id":    {"JKJaXmPLvHcESHA="},
 		"X-Amzn-Trace-Id": {"Root=1-67891233-abcdef012345678912345678"},
 		"Forwarded":       {"for=6.6.6.6, by=203.0.113.43;for=192.0.2.60;host=example.com;proto=https"},
 	})
@@ -56,7 +57,7 @@ func TestLog(t *testing.T) {
 		Time: got.Time, Level: "INFO", Msg: "request", Service: "thing", Version: "sha256:4711", Method: "GET",
 		Path: "/api/things/1", Status: 200, Bytes: len(thing1), DurationMs: got.DurationMs,
 		TraceID: "Root=1-67891233-abcdef012345678912345678", Client: "192.0.2.60",
-		ForwardedFor: "for=6.6.6.6",
+		ForwardedFor: "for=6.6.6.6", RequestID: "JKJaXmPLvHcESHA=",
 	}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
