@@ -646,6 +646,9 @@ func listMonitoring(ctx context.Context, c *cloudwatch.Client, add adder) error 
 	alarms, boards := cloudwatch.NewDescribeAlarmsPaginator(c, &cloudwatch.DescribeAlarmsInput{}), cloudwatch.NewListDashboardsPaginator(c, &cloudwatch.ListDashboardsInput{})
 	err := pages(ctx, alarms.HasMorePages, alarms.NextPage, func(out *cloudwatch.DescribeAlarmsOutput) error {
 		for _, alarm := range out.MetricAlarms {
+			if strings.HasPrefix(*alarm.AlarmName, "TargetTracking-") { // AWS makes and deletes these with a scaling policy
+				continue
+			}
 			tags := map[string]string{}
 			if out, err := c.ListTagsForResource(ctx, &cloudwatch.ListTagsForResourceInput{ResourceARN: alarm.AlarmArn}); err == nil {
 				for _, tag := range out.Tags {
