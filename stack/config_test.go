@@ -147,9 +147,7 @@ func TestSettings(t *testing.T) {
 		perService("cloudwatch.MetricAlarm producer-%s-errors"), perService("cloudwatch.MetricAlarm producer-%s-latency"))
 	var told []string
 	for _, alarm := range alarms {
-		if told = append(told, alarm+" alarmActions"); strings.HasPrefix(alarm, "cloudwatch.MetricAlarm operations") {
-			told = append(told, alarm+" okActions")
-		}
+		told = append(told, alarm+" alarmActions", alarm+" okActions")
 	}
 	tested := map[string]bool{
 		"aws:region": true, "availabilityZoneCount": true, // TestZones
