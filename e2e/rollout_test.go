@@ -252,7 +252,7 @@ func TestRollout(t *testing.T) {
 			r.configure(t, base().with(set).with(guarded))
 			var shown strings.Builder
 			r.up(t, optup.ProgressStreams(&shown))
-			if text := shown.String(); !strings.Contains(text, "warning: service book: alarms that are red before the deployment, in which ECS then watches none: producer-book-errors-") || strings.Contains(text, "service author: alarms") {
+			if text := shown.String(); !strings.Contains(text, "warning: service book: ECS watches no alarms in this deployment, as some are red before it: producer-book-errors-") || strings.Contains(text, "service author: ECS watches") {
 				t.Errorf("the up shows\n%s", text)
 			}
 		}},
