@@ -156,6 +156,25 @@ func TestTopic(t *testing.T) {
 	}
 }
 
+// The name that mails come from has no more characters than SNS takes.
+func TestLongNameOfTopic(t *testing.T) {
+	a := valid()
+	a.Alarms, a.AlarmEmails = true, []string{"a@example.com"}
+	for stack, want := range map[string]string{"dev": "private-api-dev", strings.Repeat("s", 100): "private-api-" + strings.Repeat("s", 88)} {
+		r := &testkit.Recorder{Stack: stack}
+		err := r.Run(func(ctx *pulumi.Context) error {
+			_, err := NewTopic(ctx, "alarms", a, pulumi.String(keyARN))
+			return err
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Get(t, "sns.Topic alarms").Input("displayName"); got != want {
+			t.Errorf("mails of stack %s come from %v, want %s", stack, got, want)
+		}
+	}
+}
+
 // No traffic is no alarm, no tasks is one; each alarm says what is wrong and where to read on.
 func TestAlarms(t *testing.T) {
 	r := deploy(t, everythingOn())
