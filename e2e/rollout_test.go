@@ -260,6 +260,21 @@ func TestRollout(t *testing.T) {
 			r.configure(t, base().with(set))
 			ops, _ := r.up(t)
 			expect(t, ops, alarms("delete"))
+			for _, service := range []string{"book", "author"} {
+				out, err := r.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{
+					Cluster: aws.String(r.output(t, service, "cluster")), Services: []string{r.output(t, service, "name")},
+				})
+				if err != nil || len(out.Services) != 1 {
+					t.Fatalf("DescribeServices: %v", err)
+				}
+				now := out.Services[0].DeploymentConfiguration
+				if guard := now.Alarms; guard == nil || guard.Enable || len(guard.AlarmNames) > 0 {
+					t.Errorf("alarms still guard deployments of %s: %+v", service, guard)
+				}
+				if breaker := now.DeploymentCircuitBreaker; breaker == nil || !breaker.Enable {
+					t.Errorf("the circuit breaker of %s is gone too: %+v", service, breaker)
+				}
+			}
 			a.compare(t, r.deployment)
 			r.unchanged(t)
 		}},
