@@ -277,6 +277,8 @@ func TestRollout(t *testing.T) {
 			}
 			a.compare(t, r.deployment)
 			r.unchanged(t)
+			ops, _ = r.up(t, optup.Refresh()) // the state still names the alarms
+			expect(t, ops, nil)
 		}},
 		{"without waiting, it asks nothing", func(t *testing.T) {
 			r.proxy.Decide(crash)
