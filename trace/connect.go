@@ -2,6 +2,7 @@ package trace
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -23,16 +24,18 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	defer func() { w.step.side = "" }()
 	w.at("security groups")
 	fromGroups, toGroups := s.groupNames(from.groups), s.groupNames(to.groups)
-	egress, out := s.findRule(egressType, from, to, port)
-	ingress, in := s.findRule(ingressType, to, from, port)
+	egress, out, outTo := s.findRule(egressType, from, to, port)
+	ingress, in, inFrom := s.findRule(ingressType, to, from, port)
 	switch a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); {
 	case !slices.Equal(a, b) || len(a) != 1:
 		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
 		return false
-	case !out:
+	case !out && outTo == "":
 		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).about(s.groups(from.groups)...)
-	case !in:
+	case !in && inFrom == "":
 		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).about(s.groups(to.groups)...)
+	case !out || !in:
+		w.Unknown = cmp.Or(outTo, inFrom)
 	default:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
 		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
@@ -46,8 +49,10 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	return !w.ends()
 }
 
-// findRule returns a rule of one side's groups that allows the other side.
-func (s *Set) findRule(typ string, of, peer endpoint, port int) (Resource, bool) {
+// findRule returns a rule of one side's groups that allows the other side: of several that do so together, the last. If there
+// is none, perhaps says of which prefix list nobody knows whether it has the other side.
+func (s *Set) findRule(typ string, of, peer endpoint, port int) (rule Resource, found bool, perhaps string) {
+	left := slices.Clone(peer.subnets) // that no rule has covered
 	for _, r := range s.Of(typ) {
 		v := r.Outputs
 		if !slices.Contains(of.groups, v.Text("securityGroupId")) {
@@ -59,27 +64,23 @@ func (s *Set) findRule(typ string, of, peer endpoint, port int) (Resource, bool)
 		if protocol != "-1" && !(protocol == "tcp" && inRange) {
 			continue
 		}
-		if slices.Contains(peer.groups, v.Text("referencedSecurityGroupId")) || s.covers(v.Text("cidrIpv4"), peer.subnets) {
-			return r, true
+		left = slices.DeleteFunc(left, func(id string) bool { return s.covers(v.Text("cidrIpv4"), id) })
+		if slices.Contains(peer.groups, v.Text("referencedSecurityGroupId")) || len(peer.subnets) > 0 && len(left) == 0 {
+			return r, true, ""
+		}
+		if list := v.Text("prefixListId"); list != "" {
+			perhaps = fmt.Sprintf("whether prefix list %s in rule %s of security group %s has the addresses of %s", list, r.Name, s.groupNames(of.groups), peer.name)
 		}
 	}
-	return Resource{}, false
+	return Resource{}, false, perhaps
 }
 
-// covers tells whether all addresses that the subnets can give are in a range.
-func (s *Set) covers(cidr string, subnets []string) bool {
+// covers tells whether all addresses that a subnet can give are in a range.
+func (s *Set) covers(cidr, id string) bool {
 	whole, err := netip.ParsePrefix(cidr)
-	if err != nil || len(subnets) == 0 {
-		return false
-	}
-	for _, id := range subnets {
-		subnet, _ := s.Find(subnetType, id)
-		block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
-		if err != nil || whole.Bits() > block.Bits() || !whole.Contains(block.Addr()) {
-			return false
-		}
-	}
-	return true
+	subnet, _ := s.Find(subnetType, id)
+	block, err2 := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
+	return err == nil && err2 == nil && whole.Bits() <= block.Bits() && whole.Contains(block.Addr())
 }
 
 // vpcs returns the VPCs that the subnets are in.

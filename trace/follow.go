@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 		return false
 	}
 	w.hop(api.Name, []Resource{api, s.stage(api.ID)}, "%s %s, stage $default", r.Method, r.URL.Path)
+	if !s.stage(api.ID).Outputs.Is("autoDeploy") {
+		w.note(Unknown, "whether the stage has these routes and integrations: it deploys none by itself")
+	}
 	if !s.throttle(w, api) {
 		return false
 	}
@@ -74,6 +78,10 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
+	if s.deployed() && v.Text("connectionType") != "VPC_LINK" {
+		w.Unknown = fmt.Sprintf("integration %s leads past the VPC link, to %s", integration.Name, v.Text("integrationUri"))
+		return false
+	}
 	w.at("VPC link")
 	link, ok := s.need(w, linkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
 	if !ok || !linkWorks(w, link) {
@@ -147,16 +155,20 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 	}
 
 	w.at("listener rule")
+	var perhaps []string
 	for _, rule := range s.rules(listener) {
 		if takes, others := judge(rule, path); takes && others && s.deployed() {
-			w.note(Unknown, "whether rule %s takes the request before: it looks at more than the path", rule.Name)
+			perhaps = append(perhaps, fmt.Sprintf("whether rule %s takes the request before: it looks at more than the path", rule.Name))
 		}
 		if matches(rule, path) {
+			for _, text := range perhaps {
+				w.note(Unknown, "%s", text)
+			}
 			w.took(rule, "priority %d, path %s", rule.Outputs.Number("priority"), strings.Join(patterns(rule), " or "))
 			return s.followActions(w, rule, rule.Outputs.Objects("actions"))
 		}
 	}
-	if w.Unknown = s.unread(ruleType, ""); w.Unknown != "" {
+	if w.Unknown = cmp.Or(strings.Join(perhaps, "; "), s.unread(ruleType, "")); w.Unknown != "" {
 		return false
 	}
 	before := len(w.stops)
@@ -179,9 +191,16 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 			last := w.stops[len(w.stops)-1]
 			last.ContentType, last.Body = fixed.Text("contentType"), fixed.Text("messageBody")
 			return false
+		case "redirect":
+			status, _ := strconv.Atoi(strings.TrimPrefix(action.Object("redirect").Text("statusCode"), "HTTP_"))
+			w.stop(LoadBalancer, status, "%s sends callers to another address", r.Name).about(r)
+			return false
 		case "forward":
 			w.at("target group")
 			arn, several := action.Text("targetGroupArn"), action.Object("forward").Objects("targetGroups")
+			// One of weight 0 gets no requests.
+			// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html
+			several = slices.DeleteFunc(several, func(g Values) bool { weight, ok := g["weight"].(float64); return ok && weight == 0 })
 			if arn == "" && len(several) > 0 {
 				arn = several[0].Text("arn")
 			}
@@ -196,7 +215,13 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 			}
 			w.TargetGroup = group.Outputs.Text("arn")
 			return true
+		default: // it asks who calls, before it forwards
+			w.note(Unknown, "whether action %s of %s lets it through", action.Text("type"), r.Name)
 		}
+	}
+	if s.deployed() {
+		w.Unknown = r.Name + " has no action that is known here"
+		return false
 	}
 	w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", r.Name)
 	return false

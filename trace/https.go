@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -41,7 +42,10 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 		return api, false
 	}
 	_, endpoint, _ := strings.Cut(api.Outputs.Text("apiEndpoint"), "://")
+	named := func(r Resource) bool { return strings.EqualFold(r.Outputs.Text("domainName"), host) }
 	switch {
+	case s.deployed() && !strings.EqualFold(host, endpoint) && !slices.ContainsFunc(s.asked().Of(domainType), named):
+		w.Unknown = host + " is no name of this stack: nobody knows what it leads to"
 	case (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host):
 		w.at("domain name")
 		// API Gateway selects by the host, and answers so to one that is nobody's. Source: as above.
@@ -93,7 +97,13 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 		w.note(Unknown, "whether these are addresses of the API")
 		return true
 	case !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(want, a) }):
-		w.stop("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).about(fact)
+		text := fmt.Sprintf("%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target)
+		if len(s.lost(RecordType, "name", name)) == 0 {
+			w.hop(name, used, "%s", text)
+			w.note(Unknown, "whether what is there passes requests on, as a proxy would")
+			return true
+		}
+		w.stop("", 0, "%s", text).about(fact)
 	default:
 		w.hop(name, used, "leads to %s", target)
 		return true

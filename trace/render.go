@@ -64,7 +64,7 @@ func (w *Way) JSON(s *Set, title string) string {
 		Hops    []Hop  `json:"hops"`
 		Stop    *Stop  `json:"stop,omitempty"`
 		Unknown string `json:"unknown,omitempty"`
-	}{head{s.Stack, s.Region, s.ReadAt}, title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Unknown})
+	}{head{s.Stack, s.Region, s.ReadAt}, title, w.Stop == nil && w.Unknown == "", append([]Hop{}, w.Hops...), w.Stop, w.Unknown})
 }
 
 // head says what the facts are of.

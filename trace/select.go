@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// api returns the HTTP API that has a stage $default; false ends the way. The program has one.
+// api returns the HTTP API that has a stage $default; false ends the way. The program has one. A stage that does not deploy by
+// itself goes on with what was deployed last, so on AWS it counts too; in a local run nothing was.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-stages.html
 func (s *Set) api(w *Way) (Resource, bool) {
 	w.at("HTTP API")
 	for _, stage := range s.Of(stageType) {
-		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
+		if stage.Outputs.Text("name") == "$default" && (stage.Outputs.Is("autoDeploy") || s.deployed()) {
 			if api, ok := s.Find(apiType, stage.Outputs.Text("apiId")); ok {
 				return api, true
 			}
