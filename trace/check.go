@@ -148,7 +148,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 		}
 	}
 	slices.SortStableFunc(d.Results, func(a, b Result) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
-	for _, stage := range s.Of(stageType) {
+	for _, stage := range s.Of(StageType) {
 		_, group, found := strings.Cut(stage.Outputs.Object("accessLogSettings").Text("destinationArn"), ":log-group:")
 		if found && symptom != "timeout" {
 			d.Next = fmt.Sprintf(`aws logs filter-log-events --region %s --log-group-name %s --filter-pattern '{ $.status = "%s" }'`,
@@ -161,7 +161,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 // requests are one to each path that a listener rule takes, or should take.
 func (s *Set) requests() (all []*http.Request) {
 	var paths []string
-	for _, rule := range append(s.asked().Of(ruleType), s.Of(ruleType)...) {
+	for _, rule := range append(s.asked().Of(RuleType), s.Of(RuleType)...) {
 		for _, pattern := range patterns(rule) {
 			paths = append(paths, strings.TrimRight(pattern, "*"))
 		}
@@ -227,21 +227,6 @@ func (c *check) run(ways []*Way, titles []string, behind []check) *Result {
 	return result
 }
 
-// commands show a resource, by type. %[1]s is the region, %[2]s the id, %[3]s the cluster.
-var commands = map[string]string{
-	DNSType:          "dig +short %[2]s",
-	certificateType:  "aws acm describe-certificate --region %[1]s --certificate-arn %[2]s",
-	apiType:          "aws apigatewayv2 get-routes --region %[1]s --api-id %[2]s",
-	linkType:         "aws apigatewayv2 get-vpc-link --region %[1]s --vpc-link-id %[2]s",
-	groupType:        "aws ec2 describe-security-group-rules --region %[1]s --filters Name=group-id,Values=%[2]s",
-	ruleType:         "aws elbv2 describe-rules --region %[1]s --rule-arns %[2]s",
-	NetworkAclType:   "aws ec2 describe-network-acls --region %[1]s --network-acl-ids %[2]s",
-	RouteTableType:   "aws ec2 describe-route-tables --region %[1]s --route-table-ids %[2]s",
-	listenerType:     "aws elbv2 describe-rules --region %[1]s --listener-arn %[2]s",
-	TargetHealthType: "aws elbv2 describe-target-health --region %[1]s --target-group-arn %[2]s",
-	ServiceType:      "aws ecs describe-services --region %[1]s --cluster %[3]s --services %[2]s",
-}
-
 // advise adds to a stop of a deployed stack the next command, and where to read on.
 func (s *Set) advise(stop *Stop) {
 	if !s.deployed() {
@@ -253,7 +238,7 @@ func (s *Set) advise(stop *Stop) {
 		}
 	}
 	if len(stop.used) > 0 && (stop.Kind == "target" || stop.Kind == "task") {
-		if first := stop.used[0].Type; first == RouteTableType || first == groupType {
+		if first := stop.used[0].Type; first == RouteTableType || first == GroupType {
 			stop.Help = link(headingWayOut)
 		} else if heading := rollout.Heading(strings.Join(append(stop.Causes, stop.Reason), "\n")); heading != "" {
 			stop.Help = link(heading)
@@ -264,20 +249,8 @@ func (s *Set) advise(stop *Stop) {
 		return
 	}
 	for _, r := range stop.used {
-		if command := commands[r.Type]; command != "" && stop.Next == "" {
-			stop.Next = fmt.Sprintf(command, s.Region, r.ID, r.Outputs.Text("cluster"))
+		if command := kindOf(r.Type).command; command != "" && stop.Next == "" {
+			stop.Next = strings.NewReplacer("REGION", s.Region, "ID", r.ID, "CLUSTER", r.Outputs.Text("cluster")).Replace(command)
 		}
 	}
 }
-
-// words name types in messages.
-var words = map[string]string{
-	RecordType: "record", domainType: "domain name", mappingType: "API mapping", certificateType: "certificate", apiType: "HTTP API",
-	stageType: "stage", routeType: "route", authorizerType: "authorizer", integrationType: "integration", linkType: "VPC link",
-	egressType: "egress rule", ingressType: "ingress rule", balancerType: "load balancer", listenerType: "listener", ruleType: "listener rule",
-	groupType: "security group", subnetType: "subnet", TargetGroupType: "target group", ServiceType: "service", nameType: "Cloud Map service", namespaceType: "namespace",
-	routeResourceType: "route", associationType: "route table association", NetworkAclType: "network ACL", VpcEndpointType: "VPC endpoint", RouteTableType: "route table",
-}
-
-// Word is what people call a type, "" if package trace has no word for it.
-func Word(typ string) string { return words[typ] }

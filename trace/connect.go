@@ -23,8 +23,8 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	defer func() { w.step.side = "" }()
 	w.at("security groups")
 	fromGroups, toGroups := s.groupNames(from.groups), s.groupNames(to.groups)
-	egress, out := s.findRule(egressType, from, to, port)
-	ingress, in := s.findRule(ingressType, to, from, port)
+	egress, out := s.findRule(EgressType, from, to, port)
+	ingress, in := s.findRule(IngressType, to, from, port)
 	switch a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); {
 	case !slices.Equal(a, b) || len(a) != 1:
 		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
@@ -73,7 +73,7 @@ func (s *Set) covers(cidr string, subnets []string) bool {
 		return false
 	}
 	for _, id := range subnets {
-		subnet, _ := s.Find(subnetType, id)
+		subnet, _ := s.Find(SubnetType, id)
 		block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
 		if err != nil || whole.Bits() > block.Bits() || !whole.Contains(block.Addr()) {
 			return false
@@ -86,7 +86,7 @@ func (s *Set) covers(cidr string, subnets []string) bool {
 func (s *Set) vpcs(subnets []string) []string {
 	var all []string
 	for _, id := range subnets {
-		if subnet, ok := s.Find(subnetType, id); ok {
+		if subnet, ok := s.Find(SubnetType, id); ok {
 			all = append(all, subnet.Outputs.Text("vpcId"))
 		}
 	}
@@ -96,7 +96,7 @@ func (s *Set) vpcs(subnets []string) []string {
 
 // exampleAddress returns an address that a network interface in the first of the subnets could have.
 func (s *Set) exampleAddress(subnets []string) string {
-	subnet, _ := s.Find(subnetType, subnets[0])
+	subnet, _ := s.Find(SubnetType, subnets[0])
 	block, _ := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
 	address := block.Addr()
 	for range 10 { // after those that AWS keeps for itself
@@ -107,7 +107,7 @@ func (s *Set) exampleAddress(subnets []string) string {
 
 func (s *Set) groups(ids []string) (all []Resource) {
 	for _, id := range ids {
-		if r, ok := s.Find(groupType, id); ok {
+		if r, ok := s.Find(GroupType, id); ok {
 			all = append(all, r)
 		}
 	}

@@ -87,7 +87,7 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 	from, to := targetOfService(caller), targetOfService(called)
 	w.hop(caller.Name, []Resource{caller, called}, "calls %s on port %d", name, to.Port)
 	w.at("Cloud Map")
-	for _, entry := range s.Of(nameType) {
+	for _, entry := range s.Of(NameType) {
 		entryName, namespace := s.nameOf(entry)
 		// Names of a private namespace resolve in its VPC alone.
 		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html

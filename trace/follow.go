@@ -65,7 +65,7 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	}
 
 	w.at("integration")
-	integration, ok := s.need(w, integrationType, strings.TrimPrefix(route.Outputs.Text("target"), "integrations/"),
+	integration, ok := s.need(w, IntegrationType, strings.TrimPrefix(route.Outputs.Text("target"), "integrations/"),
 		http.StatusInternalServerError, "route %s has no integration", route.Name)
 	if !ok {
 		return false
@@ -75,12 +75,12 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
 	w.at("VPC link")
-	link, ok := s.need(w, linkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
+	link, ok := s.need(w, LinkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
 	if !ok || !linkWorks(w, link) {
 		return false
 	}
 	w.at("listener")
-	listener, ok := s.need(w, listenerType, v.Text("integrationUri"), http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
+	listener, ok := s.need(w, ListenerType, v.Text("integrationUri"), http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
 	return ok && s.followFromLink(w, integration, link, listener, r.URL.Path)
 }
 
@@ -110,7 +110,7 @@ func linkWorks(w *Way, link Resource) bool {
 		"DELETING": "AWS deletes it",
 	}[status]
 	if !bad {
-		if text := w.set.unread(linkType, link.ID); text != "" {
+		if text := w.set.unread(LinkType, link.ID); text != "" {
 			w.note(Unknown, "%s", text)
 		}
 		return true
@@ -124,7 +124,7 @@ func linkWorks(w *Way, link Resource) bool {
 
 // followFromLink goes on from the VPC link to the load balancer.
 func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path string) bool {
-	balancer, ok := s.need(w, balancerType, listener.Outputs.Text("loadBalancerArn"), http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
+	balancer, ok := s.need(w, BalancerType, listener.Outputs.Text("loadBalancerArn"), http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
 	if !ok {
 		return false
 	}
@@ -156,7 +156,7 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 			return s.followActions(w, rule, rule.Outputs.Objects("actions"))
 		}
 	}
-	if w.Unknown = s.unread(ruleType, ""); w.Unknown != "" {
+	if w.Unknown = s.unread(RuleType, ""); w.Unknown != "" {
 		return false
 	}
 	before := len(w.stops)
@@ -249,12 +249,12 @@ func (s *Set) Attached(targetGroup string) bool { return len(s.balancersOf(targe
 // balancersOf returns the load balancers that forward to a target group.
 func (s *Set) balancersOf(targetGroup string) []Resource {
 	var all []Resource
-	for _, listener := range s.Of(listenerType) {
+	for _, listener := range s.Of(ListenerType) {
 		actions := listener.Outputs.Objects("defaultActions")
 		for _, rule := range s.rules(listener) {
 			actions = append(actions, rule.Outputs.Objects("actions")...)
 		}
-		balancer, ok := s.Find(balancerType, listener.Outputs.Text("loadBalancerArn"))
+		balancer, ok := s.Find(BalancerType, listener.Outputs.Text("loadBalancerArn"))
 		if ok && slices.ContainsFunc(actions, func(a Values) bool { return a.Text("targetGroupArn") == targetGroup }) {
 			all = append(all, balancer)
 		}
@@ -264,7 +264,7 @@ func (s *Set) balancersOf(targetGroup string) []Resource {
 
 // DNSName returns the Cloud Map name that an ECS service registers, "" if none.
 func (s *Set) DNSName(service Resource) string {
-	entry, ok := s.Find(nameType, service.Outputs.Object("serviceRegistries").Text("registryArn"))
+	entry, ok := s.Find(NameType, service.Outputs.Object("serviceRegistries").Text("registryArn"))
 	if !ok {
 		return ""
 	}
@@ -274,6 +274,6 @@ func (s *Set) DNSName(service Resource) string {
 
 // nameOf returns the whole name of a Cloud Map service, and its namespace.
 func (s *Set) nameOf(entry Resource) (name string, namespace Resource) {
-	namespace, _ = s.Find(namespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
+	namespace, _ = s.Find(NamespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
 	return entry.Outputs.Text("name") + "." + namespace.Outputs.Text("name"), namespace
 }

@@ -15,7 +15,7 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	domains := s.Of(domainType)
+	domains := s.Of(DomainType)
 	for _, domain := range domains {
 		if !strings.EqualFold(domain.Outputs.Text("domainName"), host) {
 			continue
@@ -26,7 +26,7 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 		w.at("domain name")
 		w.took(domain, "%s, %s or newer", domain.Outputs.Text("domainName"), domain.Outputs.Object("domainNameConfiguration").Text("securityPolicy"))
 		w.at("API mapping")
-		for _, mapping := range s.Of(mappingType) {
+		for _, mapping := range s.Of(MappingType) {
 			if mapping.Outputs.Text("domainName") == domain.Outputs.Text("domainName") && mapping.Outputs.Text("apiMappingKey") == "" {
 				w.took(mapping, "stage %s", mapping.Outputs.Text("stage"))
 				return s.api(w)
@@ -57,10 +57,10 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 
 // Host is the name that callers use: that of the domain, or of the execute-api endpoint.
 func (s *Set) Host() string {
-	for _, domain := range s.Of(domainType) {
+	for _, domain := range s.Of(DomainType) {
 		return domain.Outputs.Text("domainName")
 	}
-	for _, api := range s.Of(apiType) {
+	for _, api := range s.Of(APIType) {
 		return strings.TrimPrefix(api.Outputs.Text("apiEndpoint"), "https://")
 	}
 	return ""
@@ -103,7 +103,7 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 
 // valid adds the certificate with which the API answers to a domain name, if its state is known.
 func (s *Set) valid(w *Way, domain Resource) bool {
-	certificate, ok := s.Find(certificateType, domain.Outputs.Object("domainNameConfiguration").Text("certificateArn"))
+	certificate, ok := s.Find(CertificateType, domain.Outputs.Object("domainNameConfiguration").Text("certificateArn"))
 	problem, until := s.expired(certificate)
 	if !ok || until == "" {
 		return true
@@ -179,14 +179,14 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html
 func (s *Set) certificates(listener Resource) []Resource {
 	arns := []string{listener.Outputs.Text("certificateArn")}
-	for _, listed := range s.Of(listedType) {
+	for _, listed := range s.Of(ListedType) {
 		if arn := listed.Outputs.Text("certificateArn"); listed.Outputs.Text("listenerArn") == listener.Outputs.Text("arn") && !slices.Contains(arns, arn) {
 			arns = append(arns, arn)
 		}
 	}
 	var all []Resource
 	for _, arn := range arns {
-		if certificate, ok := s.Find(certificateType, arn); ok {
+		if certificate, ok := s.Find(CertificateType, arn); ok {
 			all = append(all, certificate)
 		}
 	}

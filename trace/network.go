@@ -38,7 +38,7 @@ func (c crossing) String() string {
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
 func (s *Set) crossings(from, to endpoint, port int) (all []crossing) {
 	block := func(id string) netip.Prefix {
-		subnet, _ := s.Find(subnetType, id)
+		subnet, _ := s.Find(SubnetType, id)
 		block, _ := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
 		return block.Masked()
 	}
@@ -228,8 +228,8 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 		all := r.Outputs.Text("ipProtocol") == "-1"
 		return slices.Contains(t.Groups, r.Outputs.Text("securityGroupId")) && (all || r.Outputs.Number("fromPort") <= 443 && 443 <= r.Outputs.Number("toPort"))
 	}
-	if !slices.ContainsFunc(s.Of(egressType), https) && s.unread(egressType, "") == "" {
-		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(egressType, "securityGroupId", t.Groups...), s.groups(t.Groups)
+	if !slices.ContainsFunc(s.Of(EgressType), https) && s.unread(EgressType, "") == "" {
+		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(EgressType, "securityGroupId", t.Groups...), s.groups(t.Groups)
 	}
 	for _, subnet := range t.Subnets {
 		table, ok := s.tableOf(subnet)
@@ -255,7 +255,7 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 			}
 		}
 		if problem != "" {
-			changed = append(s.lost(routeResourceType, "routeTableId", table.ID), s.lost(associationType, "subnetId", subnet)...)
+			changed = append(s.lost(VPCRouteType, "routeTableId", table.ID), s.lost(AssociationType, "subnetId", subnet)...)
 			return fmt.Sprintf("route table %s of subnet %s %s", table.Name, s.nameOfSubnet(subnet), problem), changed, []Resource{table}
 		}
 	}
@@ -273,7 +273,7 @@ func (s *Set) lost(typ, output string, of ...string) (all []string) {
 }
 
 func (s *Set) nameOfSubnet(id string) string {
-	if r, ok := s.Find(subnetType, id); ok && r.Name != "" {
+	if r, ok := s.Find(SubnetType, id); ok && r.Name != "" {
 		return r.Name
 	}
 	return id

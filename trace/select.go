@@ -13,9 +13,9 @@ import (
 // api returns the HTTP API that has a stage $default; false ends the way. The program has one.
 func (s *Set) api(w *Way) (Resource, bool) {
 	w.at("HTTP API")
-	for _, stage := range s.Of(stageType) {
+	for _, stage := range s.Of(StageType) {
 		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
-			if api, ok := s.Find(apiType, stage.Outputs.Text("apiId")); ok {
+			if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok {
 				return api, true
 			}
 		}
@@ -26,7 +26,7 @@ func (s *Set) api(w *Way) (Resource, bool) {
 
 // stage returns that of an API.
 func (s *Set) stage(api string) Resource {
-	for _, stage := range s.Of(stageType) {
+	for _, stage := range s.Of(StageType) {
 		if stage.Outputs.Text("apiId") == api {
 			return stage
 		}
@@ -64,7 +64,7 @@ func (s *Set) throttle(w *Way, api Resource) bool {
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 func (s *Set) route(api, method, path string) (Resource, bool) {
 	best, bestRank := Resource{}, []int(nil)
-	for _, r := range s.Of(routeType) {
+	for _, r := range s.Of(RouteType) {
 		if r.Outputs.Text("apiId") != api {
 			continue
 		}
@@ -127,7 +127,7 @@ func (s *Set) authorize(w *Way, route Resource) bool {
 		return false
 	}
 	used := []Resource{route}
-	if authorizer, ok := s.Find(authorizerType, route.Outputs.Text("authorizerId")); ok {
+	if authorizer, ok := s.Find(AuthorizerType, route.Outputs.Text("authorizerId")); ok {
 		used = append(used, authorizer)
 		wants += " " + authorizer.Outputs.Object("jwtConfiguration").Text("issuer")
 	}
@@ -176,7 +176,7 @@ func cors(config Values, r *http.Request) http.Header {
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
 func (s *Set) rules(listener Resource) []Resource {
 	var all []Resource
-	for _, r := range s.Of(ruleType) {
+	for _, r := range s.Of(RuleType) {
 		if r.Outputs.Text("listenerArn") == listener.Outputs.Text("arn") {
 			all = append(all, r)
 		}

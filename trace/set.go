@@ -11,36 +11,6 @@ import (
 	"time"
 )
 
-// The types that requests pass through.
-const (
-	domainType      = "aws:apigatewayv2/domainName:DomainName"
-	mappingType     = "aws:apigatewayv2/apiMapping:ApiMapping"
-	listedType      = "aws:lb/listenerCertificate:ListenerCertificate"
-	certificateType = "aws:acm/certificate:Certificate"
-	apiType         = "aws:apigatewayv2/api:Api"
-	integrationType = "aws:apigatewayv2/integration:Integration"
-	routeType       = "aws:apigatewayv2/route:Route"
-	authorizerType  = "aws:apigatewayv2/authorizer:Authorizer"
-	stageType       = "aws:apigatewayv2/stage:Stage"
-	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	// Of a route table: one route, and a subnet that it is for.
-	routeResourceType = "aws:ec2/route:Route"
-	associationType   = "aws:ec2/routeTableAssociation:RouteTableAssociation"
-	groupType         = "aws:ec2/securityGroup:SecurityGroup"
-	egressType        = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType       = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	subnetType        = "aws:ec2/subnet:Subnet"
-	balancerType      = "aws:lb/loadBalancer:LoadBalancer"
-	listenerType      = "aws:lb/listener:Listener"
-	ruleType          = "aws:lb/listenerRule:ListenerRule"
-	namespaceType     = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
-	nameType          = "aws:servicediscovery/service:Service"
-	// The exported ones are what tasks are made of.
-	ServiceType        = "aws:ecs/service:Service"
-	TargetGroupType    = "aws:lb/targetGroup:TargetGroup"
-	TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
-)
-
 // Resource is one that is deployed.
 type Resource struct {
 	Type, ID string

@@ -126,21 +126,13 @@ func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
 
 // lacks ends a way where something is missing: unknown if that, or what has this id, could not be read.
 func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Way {
-	for _, typ := range decides[w.step.kind] {
-		if text := w.set.unread(typ, id); text != "" {
+	for _, k := range kinds {
+		if text := w.set.unread(k.typ, id); k.hop == w.step.kind && text != "" {
 			w.Unknown = text
 			return w
 		}
 	}
 	return w.stop(by, status, format, args...)
-}
-
-// decides are the types that decide at a kind of hop.
-var decides = map[string][]string{
-	"domain name": {domainType}, "API mapping": {mappingType}, "HTTP API": {stageType, apiType}, "route": {routeType},
-	"integration": {integrationType}, "VPC link": {linkType}, "listener": {listenerType, balancerType},
-	"security groups": {egressType, ingressType, subnetType}, "TLS": {certificateType, listedType},
-	"listener rule": {ruleType}, "target group": {TargetGroupType}, "Cloud Map": {nameType, namespaceType},
 }
 
 // about says of the last stop which resource to look at.

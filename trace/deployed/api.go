@@ -17,15 +17,15 @@ import (
 // readAPI reads the names that lead to the API, and routes and integrations that the program did not make: the most
 // specific route takes a request, whoever made it.
 func (r *reader) readAPI() {
-	for _, domain := range r.set.Of(domainType) {
+	for _, domain := range r.set.Of(trace.DomainType) {
 		name := domain.Outputs.Text("domainName")
 		r.ask(missing{trace.DNSType, name, "DNS of " + name}, func(ctx context.Context) error {
 			return r.lookUp(ctx, name, domain.Outputs.Object("domainNameConfiguration").Text("targetDomainName"))
 		})
 	}
 	client := apigatewayv2.NewFromConfig(r.aws)
-	for _, api := range r.set.Of(apiType) {
-		r.ask(missing{apiRouteType, "", "routes of API " + api.Name}, func(ctx context.Context) error {
+	for _, api := range r.set.Of(trace.APIType) {
+		r.ask(missing{trace.RouteType, "", "routes of API " + api.Name}, func(ctx context.Context) error {
 			in := &apigatewayv2.GetRoutesInput{ApiId: &api.ID}
 			for more := true; more; more = in.NextToken != nil {
 				page, err := client.GetRoutes(ctx, in)
@@ -33,13 +33,13 @@ func (r *reader) readAPI() {
 					return err
 				}
 				for _, route := range page.Items {
-					r.putNew(apiRouteType, *route.RouteId, *route.RouteKey, shape(route, map[string]any{"apiId": api.ID}))
+					r.putNew(trace.RouteType, *route.RouteId, *route.RouteKey, shape(route, map[string]any{"apiId": api.ID}))
 				}
 				in.NextToken = page.NextToken
 			}
 			return nil
 		})
-		r.ask(missing{integrationType, "", "integrations of API " + api.Name}, func(ctx context.Context) error {
+		r.ask(missing{trace.IntegrationType, "", "integrations of API " + api.Name}, func(ctx context.Context) error {
 			in := &apigatewayv2.GetIntegrationsInput{ApiId: &api.ID}
 			for more := true; more; more = in.NextToken != nil {
 				page, err := client.GetIntegrations(ctx, in)
@@ -47,7 +47,7 @@ func (r *reader) readAPI() {
 					return err
 				}
 				for _, i := range page.Items {
-					r.putNew(integrationType, *i.IntegrationId, *i.IntegrationId, shape(i, map[string]any{
+					r.putNew(trace.IntegrationType, *i.IntegrationId, *i.IntegrationId, shape(i, map[string]any{
 						"apiId": api.ID, "timeoutMilliseconds": i.TimeoutInMillis, "tlsConfig": i.TlsConfig,
 					}))
 				}
@@ -80,7 +80,7 @@ func (r *reader) lookUp(ctx context.Context, name, target string) error {
 // namedBy returns what integrations name under an output.
 func (r *reader) namedBy(output string) []string {
 	var all []string
-	for _, integration := range r.set.Of(integrationType) {
+	for _, integration := range r.set.Of(trace.IntegrationType) {
 		all = append(all, integration.Outputs.Text(output))
 	}
 	return unique(all)
@@ -90,10 +90,10 @@ func (r *reader) namedBy(output string) []string {
 func (r *reader) readLinks() {
 	client := apigatewayv2.NewFromConfig(r.aws)
 	for _, id := range r.namedBy("connectionId") {
-		r.ask(missing{linkType, id, "state of VPC link " + r.nameOf(linkType, id)}, func(ctx context.Context) error {
+		r.ask(missing{trace.LinkType, id, "state of VPC link " + r.nameOf(trace.LinkType, id)}, func(ctx context.Context) error {
 			link, err := client.GetVpcLink(ctx, &apigatewayv2.GetVpcLinkInput{VpcLinkId: &id})
 			if err == nil {
-				r.put(linkType, id, aws.ToString(link.Name), shape(link, nil))
+				r.put(trace.LinkType, id, aws.ToString(link.Name), shape(link, nil))
 			}
 			return err
 		})
@@ -104,10 +104,10 @@ func (r *reader) readLinks() {
 func (r *reader) readListeners() {
 	client := elasticloadbalancingv2.NewFromConfig(r.aws)
 	for _, arn := range r.namedBy("integrationUri") {
-		if r.knows(listenerType, arn) {
+		if r.knows(trace.ListenerType, arn) {
 			continue
 		}
-		r.ask(missing{listenerType, arn, "listener " + arn}, func(ctx context.Context) error {
+		r.ask(missing{trace.ListenerType, arn, "listener " + arn}, func(ctx context.Context) error {
 			out, err := client.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{arn}})
 			if err != nil {
 				return err
@@ -117,7 +117,7 @@ func (r *reader) readListeners() {
 				if len(l.Certificates) > 0 {
 					more["certificateArn"] = l.Certificates[0].CertificateArn
 				}
-				r.put(listenerType, arn, arn, shape(l, more))
+				r.put(trace.ListenerType, arn, arn, shape(l, more))
 			}
 			return nil
 		})
@@ -126,9 +126,9 @@ func (r *reader) readListeners() {
 
 // readCertificate reads a certificate that the program did not make.
 func (r *reader) readCertificate(arn string) {
-	m := missing{certificateType, arn, "certificate " + arn}
+	m := missing{trace.CertificateType, arn, "certificate " + arn}
 	switch {
-	case arn == "" || r.knows(certificateType, arn):
+	case arn == "" || r.knows(trace.CertificateType, arn):
 		return
 	case !strings.Contains(arn, ":acm:"): // one of IAM, which has no names but in its own text
 		r.unknown(m, "a server certificate of IAM, which is not read here")
@@ -137,7 +137,7 @@ func (r *reader) readCertificate(arn string) {
 	r.ask(m, func(ctx context.Context) error {
 		out, err := acm.NewFromConfig(r.aws).DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: &arn})
 		if err == nil {
-			r.put(certificateType, arn, arn, shape(out.Certificate, map[string]any{"arn": arn}))
+			r.put(trace.CertificateType, arn, arn, shape(out.Certificate, map[string]any{"arn": arn}))
 		}
 		return err
 	})

@@ -14,10 +14,10 @@ import (
 // readActions reads what is behind listeners: load balancers, rules and certificates, those of others too.
 func (r *reader) readActions() {
 	client := elasticloadbalancingv2.NewFromConfig(r.aws)
-	for _, listener := range r.set.Of(listenerType) {
+	for _, listener := range r.set.Of(trace.ListenerType) {
 		arn, balancer := listener.Outputs.Text("arn"), listener.Outputs.Text("loadBalancerArn")
-		if !r.knows(balancerType, balancer) {
-			r.ask(missing{balancerType, balancer, "load balancer " + balancer}, func(ctx context.Context) error {
+		if !r.knows(trace.BalancerType, balancer) {
+			r.ask(missing{trace.BalancerType, balancer, "load balancer " + balancer}, func(ctx context.Context) error {
 				out, err := client.DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{LoadBalancerArns: []string{balancer}})
 				if err != nil {
 					return err
@@ -27,12 +27,12 @@ func (r *reader) readActions() {
 					for _, zone := range b.AvailabilityZones {
 						subnets = append(subnets, aws.ToString(zone.SubnetId))
 					}
-					r.put(balancerType, balancer, aws.ToString(b.LoadBalancerName), shape(b, map[string]any{"arn": balancer, "subnets": subnets}))
+					r.put(trace.BalancerType, balancer, aws.ToString(b.LoadBalancerName), shape(b, map[string]any{"arn": balancer, "subnets": subnets}))
 				}
 				return nil
 			})
 		}
-		r.ask(missing{ruleType, "", "rules of listener " + listener.Name}, func(ctx context.Context) error {
+		r.ask(missing{trace.RuleType, "", "rules of listener " + listener.Name}, func(ctx context.Context) error {
 			pages := elasticloadbalancingv2.NewDescribeRulesPaginator(client, &elasticloadbalancingv2.DescribeRulesInput{ListenerArn: &arn})
 			return each(ctx, pages, func(page *elasticloadbalancingv2.DescribeRulesOutput) {
 				for _, rule := range page.Rules {
@@ -44,12 +44,12 @@ func (r *reader) readActions() {
 			continue
 		}
 		r.readCertificate(listener.Outputs.Text("certificateArn"))
-		r.ask(missing{listedType, "", "certificates of listener " + listener.Name}, func(ctx context.Context) error {
+		r.ask(missing{trace.ListedType, "", "certificates of listener " + listener.Name}, func(ctx context.Context) error {
 			pages := elasticloadbalancingv2.NewDescribeListenerCertificatesPaginator(client, &elasticloadbalancingv2.DescribeListenerCertificatesInput{ListenerArn: &arn})
 			return each(ctx, pages, func(page *elasticloadbalancingv2.DescribeListenerCertificatesOutput) {
 				for _, c := range page.Certificates {
 					certificate := aws.ToString(c.CertificateArn)
-					r.putNew(listedType, arn+"_"+certificate, certificate, trace.Values{"listenerArn": arn, "certificateArn": certificate})
+					r.putNew(trace.ListedType, arn+"_"+certificate, certificate, trace.Values{"listenerArn": arn, "certificateArn": certificate})
 					r.readCertificate(certificate)
 				}
 			})
@@ -61,7 +61,7 @@ func (r *reader) readActions() {
 func (r *reader) readRule(listener string, rule types.Rule) {
 	priority, arn := aws.ToString(rule.Priority), aws.ToString(rule.RuleArn)
 	if !aws.ToBool(rule.IsDefault) {
-		r.putNew(ruleType, arn, "priority "+priority, shape(rule, map[string]any{
+		r.putNew(trace.RuleType, arn, "priority "+priority, shape(rule, map[string]any{
 			"arn": arn, "listenerArn": listener, "priority": json.Number(priority), "actions": actions(rule.Actions),
 		}))
 	}
@@ -88,7 +88,7 @@ func (r *reader) targetGroups() []string {
 	for _, group := range r.set.Of(trace.TargetGroupType) {
 		all = append(all, group.Outputs.Text("arn"))
 	}
-	for _, resource := range append(r.set.Of(listenerType), r.set.Of(ruleType)...) {
+	for _, resource := range append(r.set.Of(trace.ListenerType), r.set.Of(trace.RuleType)...) {
 		for _, action := range append(resource.Outputs.Objects("actions"), resource.Outputs.Objects("defaultActions")...) {
 			all = append(all, action.Text("targetGroupArn"))
 			for _, group := range action.Object("forward").Objects("targetGroups") {

@@ -70,8 +70,8 @@ const denied = "<{%reset%}>Preview failed: reading ELBv2 Listener (l): operation
 	"api error AccessDenied: User: arn:aws:iam::1:user/u is not authorized to perform: elasticloadbalancing:DescribeListeners because no identity-based policy allows it<{%reset%}>\n"
 
 func TestRefresh(t *testing.T) {
-	link, other := state(linkType, "producer", "l1", values{"name": "old"}), state(providerType, "default_6_66_2", "d", nil)
-	successor, replaced := state(ruleType, "producer-book", "r2", values{"priority": 1.0}), state(ruleType, "producer-book", "r1", values{"priority": 1.0})
+	link, other := state(trace.LinkType, "producer", "l1", values{"name": "old"}), state(providerType, "default_6_66_2", "d", nil)
+	successor, replaced := state(trace.RuleType, "producer-book", "r2", values{"priority": 1.0}), state(trace.RuleType, "producer-book", "r1", values{"priority": 1.0})
 	replaced.Delete = true
 	component := state("private-api:producer:Producer", "producer", "", nil)
 	component.Custom = false
@@ -79,17 +79,17 @@ func TestRefresh(t *testing.T) {
 	inputs, err := r.take(strings.NewReader(events(
 		[2]*apitype.StepEventStateMetadata{provider(values{"region": "eu-west-1"}), provider(nil)}, [2]*apitype.StepEventStateMetadata{other, other},
 		[2]*apitype.StepEventStateMetadata{component, component}, [2]*apitype.StepEventStateMetadata{successor, successor}, [2]*apitype.StepEventStateMetadata{replaced, replaced},
-		[2]*apitype.StepEventStateMetadata{link, state(linkType, "producer", "l1", values{"name": "new"})},
-		[2]*apitype.StepEventStateMetadata{state(apiType, "consumer", "a1", values{"name": "api"}), nil},
-	) + failed(state(listenerType, "producer", "arn:l", nil), denied) + failed(state(subnetType, "producer-private-1", "subnet-1", nil), "timeout")))
+		[2]*apitype.StepEventStateMetadata{link, state(trace.LinkType, "producer", "l1", values{"name": "new"})},
+		[2]*apitype.StepEventStateMetadata{state(trace.APIType, "consumer", "a1", values{"name": "api"}), nil},
+	) + failed(state(trace.ListenerType, "producer", "arn:l", nil), denied) + failed(state(trace.SubnetType, "producer-private-1", "subnet-1", nil), "timeout")))
 	if err != nil || inputs.Text("region") != "eu-west-1" {
 		t.Errorf("inputs of the provider: %v, %v", inputs, err)
 	}
 	want := []trace.Resource{
-		{Type: trace.UnknownType, Name: "listener producer", Outputs: trace.Values{"reason": "access denied: elasticloadbalancing:DescribeListeners", "of": listenerType, "id": "arn:l", "name": "listener producer"}},
-		{Type: linkType, ID: "l1", Name: "producer", Outputs: trace.Values{"name": "new"}, Expected: trace.Values{"name": "old"}},
-		{Type: ruleType, ID: "r2", Name: "producer-book", Outputs: trace.Values{"priority": 1.0}, Expected: trace.Values{"priority": 1.0}},
-		{Type: trace.UnknownType, Name: "subnet producer-private-1", Outputs: trace.Values{"reason": "timeout", "of": subnetType, "id": "subnet-1", "name": "subnet producer-private-1"}},
+		{Type: trace.UnknownType, Name: "listener producer", Outputs: trace.Values{"reason": "access denied: elasticloadbalancing:DescribeListeners", "of": trace.ListenerType, "id": "arn:l", "name": "listener producer"}},
+		{Type: trace.LinkType, ID: "l1", Name: "producer", Outputs: trace.Values{"name": "new"}, Expected: trace.Values{"name": "old"}},
+		{Type: trace.RuleType, ID: "r2", Name: "producer-book", Outputs: trace.Values{"priority": 1.0}, Expected: trace.Values{"priority": 1.0}},
+		{Type: trace.UnknownType, Name: "subnet producer-private-1", Outputs: trace.Values{"reason": "timeout", "of": trace.SubnetType, "id": "subnet-1", "name": "subnet producer-private-1"}},
 	}
 	got := r.set.Of("")
 	for i := range got {
@@ -154,18 +154,18 @@ func TestNothingMayBeRead(t *testing.T) {
 	}
 	all := []*apitype.StepEventStateMetadata{
 		provider(values{"region": "eu-west-1"}),
-		state(domainType, "consumer", "d", values{"domainName": "api.example.com", "domainNameConfiguration": values{"targetDomainName": "d.example.net"}}),
-		state(apiType, "consumer", "a1", nil), state(integrationType, "consumer", "i1", values{"connectionId": "l1", "integrationUri": "arn:foreign"}),
-		state(linkType, "producer", "l1", values{"subnetIds": []any{"subnet-1"}, "securityGroupIds": []any{"sg-1"}}),
-		state(listenerType, "producer", "arn:l", values{"arn": "arn:l", "loadBalancerArn": "arn:b", "protocol": "HTTPS", "certificateArn": "arn:aws:acm:eu-west-1:1:certificate/c", "defaultActions": []any{values{"targetGroupArn": "arn:t"}}}),
-		state(subnetType, "producer-private-1", "subnet-1", values{"vpcId": "vpc-1"}),
+		state(trace.DomainType, "consumer", "d", values{"domainName": "api.example.com", "domainNameConfiguration": values{"targetDomainName": "d.example.net"}}),
+		state(trace.APIType, "consumer", "a1", nil), state(trace.IntegrationType, "consumer", "i1", values{"connectionId": "l1", "integrationUri": "arn:foreign"}),
+		state(trace.LinkType, "producer", "l1", values{"subnetIds": []any{"subnet-1"}, "securityGroupIds": []any{"sg-1"}}),
+		state(trace.ListenerType, "producer", "arn:l", values{"arn": "arn:l", "loadBalancerArn": "arn:b", "protocol": "HTTPS", "certificateArn": "arn:aws:acm:eu-west-1:1:certificate/c", "defaultActions": []any{values{"targetGroupArn": "arn:t"}}}),
+		state(trace.SubnetType, "producer-private-1", "subnet-1", values{"vpcId": "vpc-1"}),
 		state(trace.ServiceType, "producer-book", "arn:s", values{"cluster": "c", "name": "book"}),
 	}
 	var steps [][2]*apitype.StepEventStateMetadata
 	for _, s := range all {
 		steps = append(steps, [2]*apitype.StepEventStateMetadata{s, s})
 	}
-	unread := state(ruleType, "producer-book", "arn:r", values{"listenerArn": "arn:l"})
+	unread := state(trace.RuleType, "producer-book", "arn:r", values{"listenerArn": "arn:l"})
 	pulumi(t, events(steps...)+failed(unread, "error"), "255")
 	set, err := Read(t.Context(), Options{Folder: t.TempDir(), Stack: "dev", Endpoint: proxy.URL(), Resolver: resolver{}})
 	if err != nil {
@@ -207,15 +207,15 @@ func TestNothingMayBeRead(t *testing.T) {
 // What a refresh could not read is not taken for something that the program did not make, when it is seen in a list.
 func TestUnreadIsNotForeign(t *testing.T) {
 	r := &reader{set: &trace.Set{}}
-	if _, err := r.take(strings.NewReader(failed(state(ruleType, "producer-book", "arn:r", nil), denied))); err != nil {
+	if _, err := r.take(strings.NewReader(failed(state(trace.RuleType, "producer-book", "arn:r", nil), denied))); err != nil {
 		t.Fatal(err)
 	}
 	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:r"), Priority: aws.String("100")})
 	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:other"), Priority: aws.String("5")})
 	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:default"), Priority: aws.String("default"), IsDefault: aws.Bool(true)})
-	r.put(ruleType, "arn:r", "again", nil)
-	r.unknown(missing{ruleType, "arn:r", "again"}, "again")
-	if got := r.set.Of(ruleType); len(got) != 1 || got[0].Name != "priority 5" || got[0].Outputs.Number("priority") != 5 || got[0].Outputs.Text("listenerArn") != "arn:l" {
+	r.put(trace.RuleType, "arn:r", "again", nil)
+	r.unknown(missing{trace.RuleType, "arn:r", "again"}, "again")
+	if got := r.set.Of(trace.RuleType); len(got) != 1 || got[0].Name != "priority 5" || got[0].Outputs.Number("priority") != 5 || got[0].Outputs.Text("listenerArn") != "arn:l" {
 		t.Errorf("rules: %+v", got)
 	}
 	if got := r.set.Of(trace.UnknownType); len(got) != 1 || got[0].Name != "listener rule producer-book" {
@@ -305,7 +305,7 @@ func TestAllTypesAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range regexp.MustCompile(`Type\s+= "(aws:[^"]+)"`).FindAllStringSubmatch(string(text), -1) {
-			if seen++; !slices.Contains(onTheWay, match[1]) && match[1] != trace.NetworkAclType {
+			if seen++; !slices.Contains(trace.Types(), match[1]) {
 				t.Errorf("%s follows %s, which is not read", file, match[1])
 			}
 		}

@@ -15,10 +15,10 @@ import (
 // attachments returns the values of a list that VPC links, load balancers and services have, under the name it has there.
 func (r *reader) attachments(ofLink, ofBalancer, ofService string) []string {
 	var all []string
-	for _, link := range r.set.Of(linkType) {
+	for _, link := range r.set.Of(trace.LinkType) {
 		all = append(all, link.Outputs.Texts(ofLink)...)
 	}
-	for _, balancer := range r.set.Of(balancerType) {
+	for _, balancer := range r.set.Of(trace.BalancerType) {
 		all = append(all, balancer.Outputs.Texts(ofBalancer)...)
 	}
 	for _, service := range r.set.Of(trace.ServiceType) {
@@ -34,15 +34,15 @@ func filter(name string, values ...string) []types.Filter {
 // readSubnets reads the subnets of others.
 func (r *reader) readSubnets() {
 	client := ec2.NewFromConfig(r.aws)
-	subnets := slices.DeleteFunc(r.attachments("subnetIds", "subnets", "subnets"), func(id string) bool { return r.knows(subnetType, id) })
+	subnets := slices.DeleteFunc(r.attachments("subnetIds", "subnets", "subnets"), func(id string) bool { return r.knows(trace.SubnetType, id) })
 	if len(subnets) == 0 {
 		return
 	}
-	r.ask(missing{subnetType, "", "subnets"}, func(ctx context.Context) error {
+	r.ask(missing{trace.SubnetType, "", "subnets"}, func(ctx context.Context) error {
 		pages := ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{Filters: filter("subnet-id", subnets...)})
 		return each(ctx, pages, func(page *ec2.DescribeSubnetsOutput) {
 			for _, subnet := range page.Subnets {
-				r.put(subnetType, *subnet.SubnetId, named(subnet.Tags, subnet.SubnetId), shape(subnet, nil))
+				r.put(trace.SubnetType, *subnet.SubnetId, named(subnet.Tags, subnet.SubnetId), shape(subnet, nil))
 			}
 		})
 	})
@@ -55,20 +55,20 @@ func (r *reader) readGroups() {
 	if len(groups) == 0 {
 		return
 	}
-	r.ask(missing{groupType, "", "security groups"}, func(ctx context.Context) error {
+	r.ask(missing{trace.GroupType, "", "security groups"}, func(ctx context.Context) error {
 		pages := ec2.NewDescribeSecurityGroupsPaginator(client, &ec2.DescribeSecurityGroupsInput{Filters: filter("group-id", groups...)})
 		return each(ctx, pages, func(page *ec2.DescribeSecurityGroupsOutput) {
 			for _, group := range page.SecurityGroups {
-				r.putNew(groupType, *group.GroupId, aws.ToString(group.GroupName), shape(group, nil))
+				r.putNew(trace.GroupType, *group.GroupId, aws.ToString(group.GroupName), shape(group, nil))
 			}
 		})
 	})
-	for _, typ := range []string{egressType, ingressType} {
+	for _, typ := range []string{trace.EgressType, trace.IngressType} {
 		r.ask(missing{typ, "", "rules of security groups"}, func(ctx context.Context) error {
 			pages := ec2.NewDescribeSecurityGroupRulesPaginator(client, &ec2.DescribeSecurityGroupRulesInput{Filters: filter("group-id", groups...)})
 			return each(ctx, pages, func(page *ec2.DescribeSecurityGroupRulesOutput) {
 				for _, rule := range page.SecurityGroupRules {
-					if aws.ToBool(rule.IsEgress) != (typ == egressType) {
+					if aws.ToBool(rule.IsEgress) != (typ == trace.EgressType) {
 						continue
 					}
 					more := map[string]any{"securityGroupId": rule.GroupId}
@@ -87,7 +87,7 @@ func (r *reader) readNetwork() {
 	client := ec2.NewFromConfig(r.aws)
 	var vpcs []string
 	for _, id := range r.attachments("subnetIds", "subnets", "subnets") {
-		subnet, _ := r.set.Find(subnetType, id)
+		subnet, _ := r.set.Find(trace.SubnetType, id)
 		vpcs = append(vpcs, subnet.Outputs.Text("vpcId"))
 	}
 	vpcs = unique(vpcs)

@@ -19,34 +19,8 @@ import (
 	"private-api/trace"
 )
 
-// The types that package trace follows and a stack has.
-const (
-	domainType      = "aws:apigatewayv2/domainName:DomainName"
-	apiType         = "aws:apigatewayv2/api:Api"
-	integrationType = "aws:apigatewayv2/integration:Integration"
-	apiRouteType    = "aws:apigatewayv2/route:Route"
-	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	groupType       = "aws:ec2/securityGroup:SecurityGroup"
-	egressType      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	subnetType      = "aws:ec2/subnet:Subnet"
-	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
-	listenerType    = "aws:lb/listener:Listener"
-	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	listedType      = "aws:lb/listenerCertificate:ListenerCertificate"
-	certificateType = "aws:acm/certificate:Certificate"
-	providerType    = "pulumi:providers:aws"
-)
-
-// onTheWay are the types that are read by refresh. The provider is among them for its inputs alone.
-var onTheWay = []string{
-	domainType, "aws:apigatewayv2/apiMapping:ApiMapping", trace.RecordType, certificateType, listedType,
-	apiType, "aws:apigatewayv2/stage:Stage", "aws:apigatewayv2/authorizer:Authorizer", apiRouteType, integrationType, linkType,
-	groupType, egressType, ingressType, subnetType, trace.RouteTableType, "aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation", trace.VpcEndpointType,
-	balancerType, listenerType, ruleType, trace.TargetGroupType,
-	trace.ServiceType, trace.TaskDefinitionType, "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace", "aws:servicediscovery/service:Service",
-	providerType,
-}
+// providerType is asked for too, for its inputs alone.
+const providerType = "pulumi:providers:aws"
 
 // refresh reads the stack's resources and returns the inputs of its provider. The events of the engine have what a resource
 // is, and what the last up recorded.
@@ -58,7 +32,7 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	defer os.RemoveAll(folder)
 	log := filepath.Join(folder, "events")
 	args := []string{"refresh", "--preview-only", "--run-program=false", "--non-interactive", "--suppress-progress", "--suppress-outputs", "--color", "never", "--cwd", o.Folder, "--stack", o.Stack, "--event-log", log}
-	for _, typ := range onTheWay {
+	for _, typ := range append(trace.Types(), providerType) {
 		args = append(args, "--target", "**"+typ+"::**")
 	}
 	var output bytes.Buffer
@@ -126,8 +100,8 @@ func (r *reader) take(log io.Reader) (provider trace.Values, err error) {
 		}
 	}
 	for urn, step := range asked { // no answer came
-		if step.Old != nil && slices.Contains(onTheWay, step.Type) {
-			r.unknown(missing{step.Type, step.Old.ID, kindOf(step.Type) + " " + nameOf(urn)}, cmp.Or(said[urn], said[""], "the refresh did not read it"))
+		if step.Old != nil && trace.Word(step.Type) != "" {
+			r.unknown(missing{step.Type, step.Old.ID, trace.Word(step.Type) + " " + nameOf(urn)}, cmp.Or(said[urn], said[""], "the refresh did not read it"))
 		}
 	}
 	return provider, nil
@@ -144,6 +118,3 @@ func (r *reader) refreshed(step apitype.StepEventMetadata) {
 
 // nameOf is the logical name in a URN.
 func nameOf(urn string) string { return urn[strings.LastIndex(urn, "::")+len("::"):] }
-
-// kindOf is what people call a type.
-func kindOf(typ string) string { return cmp.Or(trace.Word(typ), typ[strings.LastIndex(typ, ":")+1:]) }
