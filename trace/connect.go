@@ -30,9 +30,9 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
 		return false
 	case !out:
-		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).about(s.groups(from.groups)...)
+		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).used = s.groups(from.groups)
 	case !in:
-		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).about(s.groups(to.groups)...)
+		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).used = s.groups(to.groups)
 	default:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
 		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)

@@ -17,21 +17,14 @@ func NewRequest(text string) (*http.Request, error) {
 	if !found {
 		method, address = http.MethodGet, text
 	}
-	if strings.HasPrefix(address, "/") {
-		address = "https://" + address
-	} else if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
+	if u, err := url.Parse(address); !strings.HasPrefix(address, "/") && (err != nil || u.Scheme != "https" || u.Host == "") {
 		return nil, fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books", address)
 	}
 	return http.NewRequest(method, address, nil)
 }
 
 // Title is what messages call a request.
-func Title(r *http.Request) string {
-	if r.URL.Host == "" {
-		return r.Method + " " + r.URL.RequestURI()
-	}
-	return r.Method + " " + r.URL.String()
-}
+func Title(r *http.Request) string { return r.Method + " " + r.URL.String() }
 
 // Deployed follows a request to a stack on AWS, to the tasks. It says what is not as the last up left it, and at a stop
 // what the last up asked for.
@@ -97,8 +90,10 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 				return
 			}
 			w.at("task")
-			if found := s.evidence(w, called); found.idle { // the name has the addresses of tasks that run
-				w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name).because(found, called)
+			why := &Stop{}
+			if s.evidence(w, called, why) { // the name has the addresses of tasks that run
+				stop := w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name)
+				stop.Causes, stop.Changed, stop.used = why.Causes, why.Changed, append(why.used, called)
 			}
 			return
 		}
@@ -144,7 +139,7 @@ func (s *Set) arrive(w *Way) {
 	if !known {
 		w.hop("", nil, "")
 		w.note(Unknown, "%s", cmp.Or(s.unread(TargetHealthType, w.TargetGroup), "no fact tells which targets are healthy"))
-		s.evidence(w, service)
+		s.evidence(w, service, &Stop{})
 		return
 	}
 	byState, reasons := map[string]int{}, []string{}
@@ -162,7 +157,7 @@ func (s *Set) arrive(w *Way) {
 		}
 	}
 	if byState["healthy"] > 0 {
-		s.evidence(w, service)
+		s.evidence(w, service, &Stop{})
 		return
 	}
 	// Of targets that are all unhealthy, each gets requests.
@@ -182,7 +177,9 @@ func (s *Set) arrive(w *Way) {
 		w.at("service")
 		text += ", and no ECS service registers its tasks there"
 	}
-	w.stop(by, status, "%s", text).because(s.evidence(w, service), health, service)
+	stop := w.stop(by, status, "%s", text)
+	s.evidence(w, service, stop)
+	stop.used = append(stop.used, health, service)
 }
 
 // answerOf tells how the load balancer answers in the place of targets that are all unhealthy, where their reasons say the
@@ -210,17 +207,11 @@ func (s *Set) factsOf(typ string, service Resource) []Resource {
 	return slices.DeleteFunc(s.Of(typ), func(r Resource) bool { return r.Outputs.Text("service") != service.ID })
 }
 
-// evidence is what may be why no task answers, and where to look.
-type evidence struct {
-	causes, changed []string
-	used            []Resource
-	idle            bool // no task runs
-}
-
-// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way. The step stays.
-func (s *Set) evidence(w *Way, service Resource) (e evidence) {
+// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way, and says at a stop what of
+// these may be why no task answers. It returns whether no task runs. The step stays.
+func (s *Set) evidence(w *Way, service Resource, stop *Stop) (idle bool) {
 	if service.ID == "" {
-		return e
+		return false
 	}
 	defer func(before step) { w.step = before }(w.step)
 	states, stopped := map[string]int{}, map[string]int{}
@@ -240,14 +231,14 @@ func (s *Set) evidence(w *Way, service Resource) (e evidence) {
 	for _, why := range reasons[:min(len(reasons), maxReasons)] {
 		w.hop(service.Name, nil, "%d STOPPED", stopped[why])
 		w.note(Warning, "%s", why)
-		e.causes, e.used = append(e.causes, "tasks stopped: "+why), []Resource{service}
+		stop.Causes, stop.used = append(stop.Causes, "tasks stopped: "+why), []Resource{service}
 	}
 	s.tellUnread(w, TaskType, false)
 	w.at("way out of the tasks")
 	if problem, changed, used := s.wayOut(targetOfService(service)); problem != "" {
 		w.hop(names(used), used, "none to AWS, for images and logs")
 		w.note(Warning, "%s", problem)
-		e.causes, e.changed, e.used = append(e.causes, problem), changed, used
+		stop.Causes, stop.Changed, stop.used = append(stop.Causes, problem), changed, used
 	} else if len(used) > 0 && w.survey {
 		w.hop(names(used), used, "a default route, or VPC endpoints")
 	}
@@ -257,12 +248,11 @@ func (s *Set) evidence(w *Way, service Resource) (e evidence) {
 		text := fmt.Sprintf("%s, %d of %d tasks running", status, running, d.Outputs.Number("requested"))
 		if w.hop(service.Name, nil, "%s", text); status != "SUCCESSFUL" {
 			w.note(Warning, "%s", cmp.Or(d.Outputs.Text("statusReason"), "until it is done, old and new tasks answer"))
-			e.causes = append(e.causes, "the deployment is "+text)
+			stop.Causes = append(stop.Causes, "the deployment is "+text)
 		}
-		e.idle = running == 0
+		idle = running == 0
 	}
-	e.idle = states["RUNNING"] == 0 && (e.idle || len(states)+len(stopped) > 0)
-	return e
+	return states["RUNNING"] == 0 && (idle || len(states)+len(stopped) > 0)
 }
 
 // maxReasons is how many reasons of stopped tasks are shown.

@@ -50,7 +50,7 @@ func (s *Set) follow(w *Way, r *http.Request) bool {
 	w.at("route")
 	route, found := s.route(api.ID, r.Method, r.URL.Path)
 	if !found && !preflight(r, w.CORS) {
-		w.lacks("", API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).about(api)
+		w.lacks("", API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).used = []Resource{api}
 		return false
 	}
 	if found {
@@ -118,7 +118,7 @@ func linkWorks(w *Way, link Resource) bool {
 	if message := link.Outputs.Text("vpcLinkStatusMessage"); message != "" {
 		means += ": " + message
 	}
-	w.stop(API, http.StatusServiceUnavailable, "VPC link %s is %s: %s", link.Name, status, means).about(link)
+	w.stop(API, http.StatusServiceUnavailable, "VPC link %s is %s: %s", link.Name, status, means).used = []Resource{link}
 	return !w.ends()
 }
 
@@ -175,9 +175,8 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 		case "fixed-response":
 			fixed := action.Object("fixedResponse")
 			status, _ := strconv.Atoi(fixed.Text("statusCode"))
-			w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status).about(r)
-			last := w.stops[len(w.stops)-1]
-			last.ContentType, last.Body = fixed.Text("contentType"), fixed.Text("messageBody")
+			stop := w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status)
+			stop.ContentType, stop.Body, stop.used = fixed.Text("contentType"), fixed.Text("messageBody"), []Resource{r}
 			return false
 		case "forward":
 			w.at("target group")
@@ -205,7 +204,8 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 // NoTargets ends a way whose target group has no targets registered.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 func (w *Way) NoTargets() *Way {
-	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
+	w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
+	return w
 }
 
 // NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer or answers more than an
@@ -213,13 +213,15 @@ func (w *Way) NoTargets() *Way {
 // Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 func (w *Way) NoAnswer(err error) *Way {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	switch tooLarge := new(http.MaxBytesError); {
+	case errors.Is(err, context.DeadlineExceeded):
+		w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	case errors.As(err, &tooLarge):
+		w.stop(API, http.StatusInternalServerError, "the integration answered more than %d bytes", tooLarge.Limit)
+	default:
+		w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
 	}
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return w.stop(API, http.StatusInternalServerError, "the integration answered more than %d bytes", tooLarge.Limit)
-	}
-	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
+	return w
 }
 
 // Connect takes the last hop, from the load balancer to a target. A connection that security groups drop times out; here

@@ -87,13 +87,13 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 		s.tellUnread(w, DNSType, s.deployed() && len(used) > 0)
 		return true
 	case fact.Outputs.Text("error") != "":
-		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).about(fact)
+		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).used = []Resource{fact}
 	case len(want) == 0:
 		w.hop(name, used, "%s", strings.Join(addresses, ", "))
 		w.note(Unknown, "whether these are addresses of the API")
 		return true
 	case !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(want, a) }):
-		w.stop("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).about(fact)
+		w.stop("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).used = []Resource{fact}
 	default:
 		w.hop(name, used, "leads to %s", target)
 		return true
@@ -110,7 +110,7 @@ func (s *Set) valid(w *Way, domain Resource) bool {
 	}
 	w.at("certificate")
 	if problem != "" {
-		w.stop("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).about(certificate)
+		w.stop("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).used = []Resource{certificate}
 		return !w.ends()
 	}
 	w.took(certificate, "for %s, until %s", certificate.Outputs.Text("domainName"), until)

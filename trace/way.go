@@ -115,44 +115,32 @@ func (w *Way) note(kind, format string, args ...any) {
 	last.Notes = append(last.Notes, Note{kind, fmt.Sprintf(format, args...)})
 }
 
-func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
+func (w *Way) stop(by Responder, status int, format string, args ...any) *Stop {
 	stop := &Stop{Kind: w.step.kind, Reason: fmt.Sprintf(format, args...), By: by, Status: status, step: w.step}
 	w.stops = append(w.stops, stop)
-	if w.Stop == nil {
-		w.Stop = stop
-	}
-	return w
+	w.Stop = w.stops[0]
+	return stop
 }
 
 // lacks ends a way where something is missing: unknown if that, or what has this id, could not be read.
-func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Way {
+func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Stop {
 	for _, k := range kinds {
 		if text := w.set.unread(k.typ, id); k.hop == w.step.kind && text != "" {
 			w.Unknown = text
-			return w
+			return &Stop{}
 		}
 	}
 	return w.stop(by, status, format, args...)
-}
-
-// about says of the last stop which resource to look at.
-func (w *Way) about(resources ...Resource) {
-	if w.Unknown == "" {
-		w.stops[len(w.stops)-1].used = resources
-	}
-}
-
-// because says of the last stop what is known of why.
-func (w *Way) because(e evidence, resources ...Resource) {
-	stop := w.stops[len(w.stops)-1]
-	stop.Causes, stop.Changed, stop.used = e.causes, e.changed, append(e.used, resources...)
 }
 
 // ends tells whether there is nothing more to look at.
 func (w *Way) ends() bool { return w.Unknown != "" || w.Stop != nil && !w.survey }
 
 // Refuse ends a way at the API, which does not take the request.
-func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
+func (w *Way) Refuse(status int, reason string) *Way {
+	w.stop(API, status, "%s", reason)
+	return w
+}
 
 // Where says where a way stops and why; "" if it does not stop.
 func (w *Way) Where() string {
