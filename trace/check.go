@@ -83,24 +83,22 @@ var checks = []check{
 }
 
 // Symptoms are what Diagnose takes: statuses, and timeout.
-func Symptoms() []string {
-	var all []string
+func Symptoms() []string { return ofAll(func(c check) []string { return strings.Fields(c.symptoms) }) }
+
+// Headings are the headings of docs/operations.md that messages link to.
+func Headings() []string { return ofAll(func(c check) []string { return []string{c.heading} }) }
+
+// ofAll returns what checks have, each once.
+func ofAll(part func(check) []string) (all []string) {
 	for _, c := range checks {
-		all = append(all, strings.Fields(c.symptoms)...)
+		all = append(all, part(c)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// Headings are the headings of docs/operations.md that messages link to.
-func Headings() []string {
-	var all []string
-	for _, c := range checks {
-		all = append(all, c.heading)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+// shows tells whether a check looks at a step.
+func (c check) shows(at step) bool { return slices.Contains(c.steps, at) }
 
 func link(heading string) string { return "docs/operations.md#" + rollout.Anchor(heading) }
 
@@ -147,7 +145,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 			}
 		}
 	}
-	slices.SortStableFunc(d.Results, func(a, b Result) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
+	slices.SortStableFunc(d.Results, func(a, b Result) int { return likelier(a.State, b.State) })
 	for _, stage := range s.Of(StageType) {
 		_, group, found := strings.Cut(stage.Outputs.Object("accessLogSettings").Text("destinationArn"), ":log-group:")
 		if found && symptom != "timeout" {
@@ -177,55 +175,55 @@ func (s *Set) requests() (all []*http.Request) {
 
 // run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way. behind are
 // the checks that come later.
-func (c *check) run(ways []*Way, titles []string, behind []check) *Result {
-	result, reached := &Result{Title: c.title, State: Passed, Help: link(c.heading)}, false
+func (c check) run(ways []*Way, titles []string, behind []check) *Result {
+	result, reached := &Result{Title: c.title, State: Passed}, false
 	add := func(state, text string) {
 		reached = true
 		if f := (Finding{state, text}); !slices.Contains(result.Findings, f) {
 			result.Findings = append(result.Findings, f)
 		}
 	}
+	later := func(at step) bool { return slices.ContainsFunc(behind, func(c check) bool { return c.shows(at) }) }
 	if c.unknown != "" {
 		add(Unknown, c.unknown)
 	}
 	for i, w := range ways {
 		there := c.unknown != ""
+		why := w.Unknown
 		for _, stop := range w.stops {
-			if slices.Contains(c.steps, stop.step) {
+			if c.shows(stop.step) {
 				there = true
 				add(Failed, strings.Join(slices.Concat([]string{stop.Reason}, stop.Causes, stop.Changed), "; "))
 				result.Next, result.Help = cmp.Or(result.Next, stop.Next), cmp.Or(stop.Help, result.Help)
 			}
+			// What is not there, but lies before what is, does not concern this request.
+			there = there || later(stop.step)
+			why = cmp.Or(w.Unknown, stop.Reason)
 		}
 		for _, hop := range w.Hops {
-			if slices.Contains(c.steps, hop.step) {
+			if c.shows(hop.step) {
 				there, reached = true, true
 				for _, note := range hop.Notes {
 					add(strings.Replace(note.Kind, Drift, Warning, 1), strings.TrimSpace(hop.Resource+" "+hop.Detail)+": "+note.Text)
 				}
 			}
-			// What is not there, but lies before what is, does not concern this request.
-			there = there || slices.ContainsFunc(behind, func(c check) bool { return slices.Contains(c.steps, hop.step) })
+			there = there || later(hop.step)
 		}
-		if !there && w.Unknown != "" {
-			add(Unknown, titles[i]+" is not followed so far: "+w.Unknown)
-		} else if !there && w.Stop != nil {
-			if last := w.stops[len(w.stops)-1]; !slices.ContainsFunc(behind, func(c check) bool { return slices.Contains(c.steps, last.step) }) {
-				add(Unknown, titles[i]+" is not followed so far: "+last.Reason)
-			}
+		if !there && why != "" {
+			add(Unknown, titles[i]+" is not followed so far: "+why)
 		}
 	}
 	if !reached {
 		return nil
 	}
-	slices.SortStableFunc(result.Findings, func(a, b Finding) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
-	if len(result.Findings) > 0 {
-		result.State = result.Findings[0].State
-	} else {
-		result.Help = ""
+	if slices.SortStableFunc(result.Findings, func(a, b Finding) int { return likelier(a.State, b.State) }); len(result.Findings) > 0 {
+		result.State, result.Help = result.Findings[0].State, cmp.Or(result.Help, link(c.heading))
 	}
 	return result
 }
+
+// likelier compares states as explanations.
+func likelier(a, b string) int { return slices.Index(states, a) - slices.Index(states, b) }
 
 // advise adds to a stop of a deployed stack the next command, and where to read on.
 func (s *Set) advise(stop *Stop) {
@@ -233,7 +231,7 @@ func (s *Set) advise(stop *Stop) {
 		return
 	}
 	for _, c := range checks {
-		if slices.Contains(c.steps, stop.step) {
+		if c.shows(stop.step) {
 			stop.Help = link(c.heading)
 		}
 	}

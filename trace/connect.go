@@ -30,18 +30,19 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
 		return false
 	case !out:
-		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).used = s.groups(from.groups)
+		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).used = s.all(GroupType, from.groups)
 	case !in:
-		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).used = s.groups(to.groups)
+		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).used = s.all(GroupType, to.groups)
 	default:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
 		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
 	}
-	for _, look := range []func(*Way, []crossing, Responder, int){s.acls, s.routes} {
-		if w.ends() {
-			return false
-		}
-		look(w, s.crossings(from, to, port), by, status)
+	crossings := s.crossings(from, to, port)
+	if !w.ends() {
+		s.acls(w, crossings, by, status)
+	}
+	if !w.ends() {
+		s.routes(w, crossings, by, status)
 	}
 	return !w.ends()
 }
@@ -85,10 +86,8 @@ func (s *Set) covers(cidr string, subnets []string) bool {
 // vpcs returns the VPCs that the subnets are in.
 func (s *Set) vpcs(subnets []string) []string {
 	var all []string
-	for _, id := range subnets {
-		if subnet, ok := s.Find(SubnetType, id); ok {
-			all = append(all, subnet.Outputs.Text("vpcId"))
-		}
+	for _, subnet := range s.all(SubnetType, subnets) {
+		all = append(all, subnet.Outputs.Text("vpcId"))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -105,13 +104,4 @@ func (s *Set) exampleAddress(subnets []string) string {
 	return address.String()
 }
 
-func (s *Set) groups(ids []string) (all []Resource) {
-	for _, id := range ids {
-		if r, ok := s.Find(GroupType, id); ok {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
-func (s *Set) groupNames(ids []string) string { return cmp.Or(names(s.groups(ids)), "(none)") }
+func (s *Set) groupNames(ids []string) string { return cmp.Or(names(s.all(GroupType, ids)), "(none)") }

@@ -202,11 +202,6 @@ func answerOf(targets []Values) (by Responder, status int) {
 	return "", 0
 }
 
-// factsOf returns those of a type that are about a service.
-func (s *Set) factsOf(typ string, service Resource) []Resource {
-	return slices.DeleteFunc(s.Of(typ), func(r Resource) bool { return r.Outputs.Text("service") != service.ID })
-}
-
 // evidence adds the tasks of a service, why some stopped, their way out and a deployment under way, and says at a stop what of
 // these may be why no task answers. It returns whether no task runs. The step stays.
 func (s *Set) evidence(w *Way, service Resource, stop *Stop) (idle bool) {
@@ -215,7 +210,7 @@ func (s *Set) evidence(w *Way, service Resource, stop *Stop) (idle bool) {
 	}
 	defer func(before step) { w.step = before }(w.step)
 	states, stopped := map[string]int{}, map[string]int{}
-	for _, task := range s.factsOf(TaskType, service) {
+	for _, task := range s.where(TaskType, "service", service.ID) {
 		// Those that a deployment or a lower count has taken away are no trouble.
 		if status, why := task.Outputs.Text("status"), stopReason(task); status != "STOPPED" {
 			states[status]++
@@ -243,7 +238,7 @@ func (s *Set) evidence(w *Way, service Resource, stop *Stop) (idle bool) {
 		w.hop(names(used), used, "a default route, or VPC endpoints")
 	}
 	w.at("deployment")
-	for _, d := range s.factsOf(DeploymentType, service) {
+	for _, d := range s.where(DeploymentType, "service", service.ID) {
 		status, running := d.Outputs.Text("status"), d.Outputs.Number("running")
 		text := fmt.Sprintf("%s, %d of %d tasks running", status, running, d.Outputs.Number("requested"))
 		if w.hop(service.Name, nil, "%s", text); status != "SUCCESSFUL" {

@@ -49,19 +49,15 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 		}
 		hop := asked.Hops[i]
 		stop.used = append(stop.used, hop.used...)
-		for _, r := range append(hop.used, hop.ends...) {
-			stop.Changed = append(stop.Changed, s.drift(r)...)
-		}
+		stop.Changed = append(stop.Changed, s.drift(append(hop.used, hop.ends...)...)...)
 		passed := slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.step == hop.step && h.Resource == hop.Resource })
 		if hop.Detail != "" && (len(stop.Changed) > 0 || !passed) {
 			stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
 		}
 		s.advise(stop)
-		for _, behind := range asked.Hops[i+1:] { // a survey shows these itself
-			for _, r := range behind.used {
-				if !survey {
-					stop.Changed = append(stop.Changed, s.drift(r)...)
-				}
+		for _, behind := range asked.Hops[i+1:] {
+			if !survey { // which shows these itself
+				stop.Changed = append(stop.Changed, s.drift(behind.used...)...)
 			}
 		}
 		slices.Sort(stop.Changed)
@@ -70,8 +66,16 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	return w
 }
 
-// drift says how a resource differs from what the last up recorded.
-func (s *Set) drift(r Resource) (all []string) {
+// drift says how resources differ from what the last up recorded.
+func (s *Set) drift(resources ...Resource) (all []string) {
+	for _, r := range resources {
+		all = append(all, s.differs(r)...)
+	}
+	return all
+}
+
+// differs is drift of one resource.
+func (s *Set) differs(r Resource) (all []string) {
 	name := fmt.Sprintf("%s %s", Word(r.Type), r.Name)
 	now, there := s.resources.Load(key(r.Type, r.ID, r.Outputs))
 	if !there { // a gone one has no ARN

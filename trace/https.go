@@ -26,8 +26,8 @@ func (s *Set) enter(w *Way, host string) (Resource, bool) {
 		w.at("domain name")
 		w.took(domain, "%s, %s or newer", domain.Outputs.Text("domainName"), domain.Outputs.Object("domainNameConfiguration").Text("securityPolicy"))
 		w.at("API mapping")
-		for _, mapping := range s.Of(MappingType) {
-			if mapping.Outputs.Text("domainName") == domain.Outputs.Text("domainName") && mapping.Outputs.Text("apiMappingKey") == "" {
+		for _, mapping := range s.where(MappingType, "domainName", domain.Outputs.Text("domainName")) {
+			if mapping.Outputs.Text("apiMappingKey") == "" {
 				w.took(mapping, "stage %s", mapping.Outputs.Text("stage"))
 				return s.api(w)
 			}
@@ -179,18 +179,10 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html
 func (s *Set) certificates(listener Resource) []Resource {
 	arns := []string{listener.Outputs.Text("certificateArn")}
-	for _, listed := range s.Of(ListedType) {
-		if arn := listed.Outputs.Text("certificateArn"); listed.Outputs.Text("listenerArn") == listener.Outputs.Text("arn") && !slices.Contains(arns, arn) {
-			arns = append(arns, arn)
-		}
+	for _, listed := range s.where(ListedType, "listenerArn", listener.Outputs.Text("arn")) {
+		arns = append(arns, listed.Outputs.Text("certificateArn"))
 	}
-	var all []Resource
-	for _, arn := range arns {
-		if certificate, ok := s.Find(CertificateType, arn); ok {
-			all = append(all, certificate)
-		}
-	}
-	return all
+	return s.all(CertificateType, arns)
 }
 
 // tlsFailed is how the API answers where the integration's TLS fails. AWS documents it for REST APIs alone:

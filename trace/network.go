@@ -54,14 +54,6 @@ func (s *Set) crossings(from, to endpoint, port int) (all []crossing) {
 	return all
 }
 
-// with adds a resource to a list once.
-func with(all []Resource, r Resource) []Resource {
-	if slices.ContainsFunc(all, func(other Resource) bool { return other.ID == r.ID }) {
-		return all
-	}
-	return append(all, r)
-}
-
 // acls adds the network ACLs of both sides, if they are known. They are stateless: answers need rules too. The subnet of
 // each is the first that has it.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
@@ -229,7 +221,7 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 		return slices.Contains(t.Groups, r.Outputs.Text("securityGroupId")) && (all || r.Outputs.Number("fromPort") <= 443 && 443 <= r.Outputs.Number("toPort"))
 	}
 	if !slices.ContainsFunc(s.Of(EgressType), https) && s.unread(EgressType, "") == "" {
-		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(EgressType, "securityGroupId", t.Groups...), s.groups(t.Groups)
+		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(EgressType, "securityGroupId", t.Groups...), s.all(GroupType, t.Groups)
 	}
 	for _, subnet := range t.Subnets {
 		table, ok := s.tableOf(subnet)
@@ -264,19 +256,15 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 
 // lost tells of resources of a type that belonged to others, and are gone.
 func (s *Set) lost(typ, output string, of ...string) (all []string) {
-	for _, r := range s.asked().Of(typ) {
-		if slices.Contains(of, r.Outputs.Text(output)) {
-			all = append(all, s.drift(r)...)
-		}
+	for _, id := range of {
+		all = append(all, s.drift(s.asked().where(typ, output, id)...)...)
 	}
 	return all
 }
 
 func (s *Set) nameOfSubnet(id string) string {
-	if r, ok := s.Find(SubnetType, id); ok && r.Name != "" {
-		return r.Name
-	}
-	return id
+	r, _ := s.Find(SubnetType, id)
+	return cmp.Or(r.Name, id)
 }
 
 // names joins the names of resources.

@@ -13,11 +13,9 @@ import (
 // api returns the HTTP API that has a stage $default; false ends the way. The program has one.
 func (s *Set) api(w *Way) (Resource, bool) {
 	w.at("HTTP API")
-	for _, stage := range s.Of(StageType) {
-		if stage.Outputs.Text("name") == "$default" && stage.Outputs.Is("autoDeploy") {
-			if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok {
-				return api, true
-			}
+	for _, stage := range s.where(StageType, "name", "$default") {
+		if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok && stage.Outputs.Is("autoDeploy") {
+			return api, true
 		}
 	}
 	w.lacks("", API, http.StatusNotFound, "there is no HTTP API with a stage $default")
@@ -26,12 +24,7 @@ func (s *Set) api(w *Way) (Resource, bool) {
 
 // stage returns that of an API.
 func (s *Set) stage(api string) Resource {
-	for _, stage := range s.Of(StageType) {
-		if stage.Outputs.Text("apiId") == api {
-			return stage
-		}
-	}
-	return Resource{}
+	return append(s.where(StageType, "apiId", api), Resource{})[0]
 }
 
 // throttle ends a way if the stage allows no requests, as it does where one limit is 0. It returns false then.
@@ -64,10 +57,7 @@ func (s *Set) throttle(w *Way, api Resource) bool {
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 func (s *Set) route(api, method, path string) (Resource, bool) {
 	best, bestRank := Resource{}, []int(nil)
-	for _, r := range s.Of(RouteType) {
-		if r.Outputs.Text("apiId") != api {
-			continue
-		}
+	for _, r := range s.where(RouteType, "apiId", api) {
 		if rank := rankRoute(r.Outputs.Text("routeKey"), method, path); rank != nil && slices.Compare(rank, bestRank) > 0 {
 			best, bestRank = r, rank
 		}
@@ -175,20 +165,14 @@ func cors(config Values, r *http.Request) http.Header {
 // rules returns the rules of a listener in the order in which they are tried: lowest priority first.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
 func (s *Set) rules(listener Resource) []Resource {
-	var all []Resource
-	for _, r := range s.Of(RuleType) {
-		if r.Outputs.Text("listenerArn") == listener.Outputs.Text("arn") {
-			all = append(all, r)
-		}
-	}
+	all := s.where(RuleType, "listenerArn", listener.Outputs.Text("arn"))
 	slices.SortStableFunc(all, func(a, b Resource) int {
 		return cmp.Compare(a.Outputs.Number("priority"), b.Outputs.Number("priority"))
 	})
 	return all
 }
 
-func patterns(rule Resource) []string {
-	var all []string
+func patterns(rule Resource) (all []string) {
 	for _, c := range rule.Outputs.Objects("conditions") {
 		all = append(all, c.Object("pathPattern").Texts("values")...)
 	}

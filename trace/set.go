@@ -99,6 +99,11 @@ func (s *Set) Of(typ string) []Resource {
 	return all
 }
 
+// where returns the resources of a type that have a text as an output.
+func (s *Set) where(typ, output, text string) []Resource {
+	return slices.DeleteFunc(s.Of(typ), func(r Resource) bool { return r.Outputs.Text(output) != text })
+}
+
 // Find returns the resource of a type by id or ARN.
 func (s *Set) Find(typ, reference string) (Resource, bool) {
 	for _, r := range append(s.Of(typ), s.Around...) {
@@ -107,6 +112,24 @@ func (s *Set) Find(typ, reference string) (Resource, bool) {
 		}
 	}
 	return Resource{}, false
+}
+
+// all returns those of the resources with these ids or ARNs that there are, each once.
+func (s *Set) all(typ string, references []string) (all []Resource) {
+	for _, reference := range references {
+		if r, ok := s.Find(typ, reference); ok {
+			all = with(all, r)
+		}
+	}
+	return all
+}
+
+// with adds a resource to a list once.
+func with(all []Resource, r Resource) []Resource {
+	if slices.ContainsFunc(all, func(other Resource) bool { return other.ID == r.ID }) {
+		return all
+	}
+	return append(all, r)
 }
 
 // deployed tells whether the set is of a stack on AWS.
