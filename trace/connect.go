@@ -28,23 +28,19 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	switch a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); {
 	case !slices.Equal(a, b) || len(a) != 1:
 		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
-		return false
+	case (!out || !in) && w.unread(""):
 	case !out:
-		w.lacks("", by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).used = s.all(GroupType, from.groups)
+		w.fault(by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).used = s.all(GroupType, from.groups)
 	case !in:
-		w.lacks("", by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).used = s.all(GroupType, to.groups)
-	default:
+		w.fault(by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).used = s.all(GroupType, to.groups)
+	case !w.over:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
 		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
 	}
 	crossings := s.crossings(from, to, port)
-	if !w.ends() {
-		s.acls(w, crossings, by, status)
-	}
-	if !w.ends() {
-		s.routes(w, crossings, by, status)
-	}
-	return !w.ends()
+	s.acls(w, crossings, by, status)
+	s.routes(w, crossings, by, status)
+	return !w.over
 }
 
 // findRule returns a rule of one side's groups that allows the other side.

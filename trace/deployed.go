@@ -35,9 +35,8 @@ func (s *Set) toTasks(r *http.Request) func(*Set, *Way) {
 	r = r.Clone(r.Context())
 	r.Host = cmp.Or(r.Host, s.asked().Host(), s.Host())
 	return func(s *Set, w *Way) {
-		if s.follow(w, r) {
-			s.arrive(w)
-		}
+		s.follow(w, r)
+		s.arrive(w)
 	}
 }
 
@@ -92,8 +91,7 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 			w.at("task")
 			why := &Stop{}
 			if s.evidence(w, called, why) { // the name has the addresses of tasks that run
-				stop := w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name)
-				stop.Causes, stop.Changed, stop.used = why.Causes, why.Changed, append(why.used, called)
+				w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name).because(why, called)
 			}
 			return
 		}
@@ -130,9 +128,7 @@ func (s *Set) arrive(w *Way) {
 		t := targetOfService(service)
 		tasks := t.endpoint()
 		tasks.of = []Resource{service}
-		if !s.connect(w, "target", w.loadBalancer, tasks, t.Port, LoadBalancer, http.StatusGatewayTimeout) {
-			return
-		}
+		s.connect(w, "target", w.loadBalancer, tasks, t.Port, LoadBalancer, http.StatusGatewayTimeout)
 	}
 	health, known := s.Find(TargetHealthType, w.TargetGroup)
 	w.at("target")
@@ -177,9 +173,9 @@ func (s *Set) arrive(w *Way) {
 		w.at("service")
 		text += ", and no ECS service registers its tasks there"
 	}
-	stop := w.stop(by, status, "%s", text)
-	s.evidence(w, service, stop)
-	stop.used = append(stop.used, health, service)
+	why := &Stop{}
+	s.evidence(w, service, why)
+	w.stop(by, status, "%s", text).because(why, health, service)
 }
 
 // answerOf tells how the load balancer answers in the place of targets that are all unhealthy, where their reasons say the
@@ -202,7 +198,12 @@ func answerOf(targets []Values) (by Responder, status int) {
 	return "", 0
 }
 
-// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way, and says at a stop what of
+// because says of a stop what may be why, and where to look.
+func (stop *Stop) because(why *Stop, used ...Resource) {
+	stop.Causes, stop.Changed, stop.used = why.Causes, why.Changed, append(why.used, used...)
+}
+
+// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way, and tells a stop what of
 // these may be why no task answers. It returns whether no task runs. The step stays.
 func (s *Set) evidence(w *Way, service Resource, stop *Stop) (idle bool) {
 	if service.ID == "" {

@@ -9,50 +9,44 @@ import (
 	"time"
 )
 
-// enter selects the API that answers to a host, and adds its domain name to the way; false ends the way. The names of this
-// machine stand for the execute-api endpoint, and without a domain any name does.
-func (s *Set) enter(w *Way, host string) (Resource, bool) {
+// enter selects the API that answers to a host, and adds its domain name to the way. The names of this machine stand for the
+// execute-api endpoint, and without a domain any name does.
+func (s *Set) enter(w *Way, host string) Resource {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	domains := s.Of(DomainType)
 	for _, domain := range domains {
-		if !strings.EqualFold(domain.Outputs.Text("domainName"), host) {
+		v := domain.Outputs
+		if !strings.EqualFold(v.Text("domainName"), host) {
 			continue
 		}
-		if !s.resolves(w, domain) || !s.valid(w, domain) {
-			return Resource{}, false
-		}
+		s.resolves(w, domain)
+		s.valid(w, domain)
 		w.at("domain name")
-		w.took(domain, "%s, %s or newer", domain.Outputs.Text("domainName"), domain.Outputs.Object("domainNameConfiguration").Text("securityPolicy"))
+		w.took(domain, "%s, %s or newer", v.Text("domainName"), v.Object("domainNameConfiguration").Text("securityPolicy"))
 		w.at("API mapping")
-		for _, mapping := range s.where(MappingType, "domainName", domain.Outputs.Text("domainName")) {
+		for _, mapping := range s.where(MappingType, "domainName", v.Text("domainName")) {
 			if mapping.Outputs.Text("apiMappingKey") == "" {
 				w.took(mapping, "stage %s", mapping.Outputs.Text("stage"))
 				return s.api(w)
 			}
 		}
 		// Source: https://repost.aws/knowledge-center/api-gateway-troubleshoot-403-forbidden
-		w.lacks("", API, http.StatusForbidden, "domain name %s is mapped to no API", domain.Outputs.Text("domainName"))
-		return Resource{}, false
+		w.lacks("", API, http.StatusForbidden, "domain name %s is mapped to no API", v.Text("domainName"))
+		return Resource{}
 	}
-	api, ok := s.api(w)
-	if !ok {
-		return api, false
-	}
+	api := s.api(w)
 	_, endpoint, _ := strings.Cut(api.Outputs.Text("apiEndpoint"), "://")
-	switch {
-	case (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host):
+	if (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host) {
 		w.at("domain name")
 		// API Gateway selects by the host, and answers so to one that is nobody's. Source: as above.
 		w.lacks("", API, http.StatusForbidden, "no API answers to %s", host)
-	case api.Outputs.Is("disableExecuteApiEndpoint"):
+	} else if api.Outputs.Is("disableExecuteApiEndpoint") {
 		// Source: https://repost.aws/knowledge-center/api-gateway-disable-endpoint
 		w.stop(API, http.StatusNotFound, "the execute-api endpoint of %s is disabled", api.Name)
-	default:
-		return api, true
 	}
-	return Resource{}, false
+	return api
 }
 
 // Host is the name that callers use: that of the domain, or of the execute-api endpoint.
@@ -67,7 +61,7 @@ func (s *Set) Host() string {
 }
 
 // resolves adds where the name leads to, if that is known. A caller whose name does not lead to the API gets no answer of it.
-func (s *Set) resolves(w *Way, domain Resource) bool {
+func (s *Set) resolves(w *Way, domain Resource) {
 	name := domain.Outputs.Text("domainName")
 	w.at("DNS")
 	used := []Resource{}
@@ -85,36 +79,27 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 			w.hop(name, used, "a record leads to %s", target)
 		}
 		s.tellUnread(w, DNSType, s.deployed() && len(used) > 0)
-		return true
 	case fact.Outputs.Text("error") != "":
-		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).used = []Resource{fact}
+		w.fault("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).used = []Resource{fact}
 	case len(want) == 0:
 		w.hop(name, used, "%s", strings.Join(addresses, ", "))
 		w.note(Unknown, "whether these are addresses of the API")
-		return true
 	case !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(want, a) }):
-		w.stop("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).used = []Resource{fact}
+		w.fault("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).used = []Resource{fact}
 	default:
 		w.hop(name, used, "leads to %s", target)
-		return true
 	}
-	return !w.ends()
 }
 
 // valid adds the certificate with which the API answers to a domain name, if its state is known.
-func (s *Set) valid(w *Way, domain Resource) bool {
+func (s *Set) valid(w *Way, domain Resource) {
 	certificate, ok := s.Find(CertificateType, domain.Outputs.Object("domainNameConfiguration").Text("certificateArn"))
-	problem, until := s.expired(certificate)
-	if !ok || until == "" {
-		return true
-	}
 	w.at("certificate")
-	if problem != "" {
-		w.stop("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).used = []Resource{certificate}
-		return !w.ends()
+	if problem, until := s.expired(certificate); problem != "" {
+		w.fault("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).used = []Resource{certificate}
+	} else if ok && until != "" {
+		w.took(certificate, "for %s, until %s", certificate.Outputs.Text("domainName"), until)
 	}
-	w.took(certificate, "for %s, until %s", certificate.Outputs.Text("domainName"), until)
-	return true
 }
 
 // expired says what keeps a certificate from being taken, and until when it is valid, "" if nobody knows.
@@ -141,21 +126,20 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && address.IsLoopback()
 }
 
-// handshake agrees on HTTP or HTTPS between an integration and a listener. It returns false where they do not, which ends
-// the way.
-func (s *Set) handshake(w *Way, integration, listener Resource) bool {
+// handshake agrees on HTTP or HTTPS between an integration and a listener, or the way ends.
+func (s *Set) handshake(w *Way, integration, listener Resource) {
 	tls, speaks := integration.Outputs["tlsConfig"].(map[string]any)
 	https := listener.Outputs.Text("protocol") == "HTTPS"
 	switch {
 	case !speaks && !https:
-		return true
+		return
 	case !speaks:
 		// Source: https://repost.aws/knowledge-center/api-gateway-private-integration-errors
-		w.stop(LoadBalancer, http.StatusBadRequest, "integration %s speaks HTTP, and listener %s takes HTTPS", integration.Name, listener.Name)
-		return false
+		w.fault(LoadBalancer, http.StatusBadRequest, "integration %s speaks HTTP, and listener %s takes HTTPS", integration.Name, listener.Name)
+		return
 	case !https:
-		w.stop(API, tlsFailed, "integration %s speaks HTTPS, and listener %s takes HTTP", integration.Name, listener.Name)
-		return false
+		w.fault(API, tlsFailed, "integration %s speaks HTTPS, and listener %s takes HTTP", integration.Name, listener.Name)
+		return
 	}
 	serverName := Values(tls).Text("serverNameToVerify")
 	var all []string
@@ -166,12 +150,13 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 			if problem, _ := s.expired(certificate); problem != "" {
 				w.note(Warning, "it %s; AWS does not say whether the API takes it then", problem)
 			}
-			return true
+			return
 		}
 		all = append(all, names...)
 	}
-	w.lacks("", API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
-	return false
+	if !w.unread("") {
+		w.fault(API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
+	}
 }
 
 // certificates returns those of a listener: its default one, and those in its list. It takes one that covers the name that

@@ -71,7 +71,7 @@ func (s *Set) acls(w *Way, all []crossing, by Responder, status int) {
 		rule, whole := deniedBy(acl.Outputs.Objects(c.direction), c.peer, c.ports)
 		text := fmt.Sprintf("%s rule %s of subnet %s denies", c.direction, rule, s.nameOfSubnet(c.subnet))
 		if whole {
-			w.stop(by, status, "network ACL %s: %s %v", acl.Name, text, c).used = []Resource{acl}
+			w.fault(by, status, "network ACL %s: %s %v", acl.Name, text, c).used = []Resource{acl}
 			return
 		}
 		if rule != "" {
@@ -191,7 +191,7 @@ func (s *Set) routes(w *Way, all []crossing, by Responder, status int) {
 		used = with(used, table)
 		switch target := targetOf(route); {
 		case route.Text("state") == "blackhole":
-			w.stop(by, status, "route table %s of subnet %s sends %s to %s, which is not there", table.Name, s.nameOfSubnet(c.subnet), route.Text("cidrBlock"), target).used = []Resource{table}
+			w.fault(by, status, "route table %s of subnet %s sends %s to %s, which is not there", table.Name, s.nameOfSubnet(c.subnet), route.Text("cidrBlock"), target).used = []Resource{table}
 			return
 		case target != "local":
 			around = append(around, fmt.Sprintf("whether %s lets it through: %s sends %s there", target, table.Name, route.Text("cidrBlock")))

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// api returns the HTTP API that has a stage $default; false ends the way. The program has one.
-func (s *Set) api(w *Way) (Resource, bool) {
+// api returns the HTTP API that has a stage $default; without, the way ends. The program has one.
+func (s *Set) api(w *Way) Resource {
 	w.at("HTTP API")
 	for _, stage := range s.where(StageType, "name", "$default") {
 		if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok && stage.Outputs.Is("autoDeploy") {
-			return api, true
+			return api
 		}
 	}
 	w.lacks("", API, http.StatusNotFound, "there is no HTTP API with a stage $default")
-	return Resource{}, false
+	return Resource{}
 }
 
 // stage returns that of an API.
@@ -27,21 +27,21 @@ func (s *Set) stage(api string) Resource {
 	return append(s.where(StageType, "apiId", api), Resource{})[0]
 }
 
-// throttle ends a way if the stage allows no requests, as it does where one limit is 0. It returns false then.
+// throttle ends a way if the stage allows no requests, as it does where one limit is 0.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
-func (s *Set) throttle(w *Way, api Resource) bool {
+func (s *Set) throttle(w *Way, api Resource) {
 	stage := s.stage(api.ID)
 	limits := stage.Outputs.Object("defaultRouteSettings")
 	rate, _ := limits["throttlingRateLimit"].(float64)
 	burst := limits.Number("throttlingBurstLimit")
 	if len(limits) == 0 || !s.deployed() {
-		return true
+		return
 	}
 	w.at("throttling")
 	text := fmt.Sprintf("%v requests a second, in bursts of %d", rate, burst)
 	if (burst == 0) != (rate == 0) {
-		w.stop(API, http.StatusTooManyRequests, "stage %s allows no requests: %s", stage.Name, text)
-		return !w.ends()
+		w.fault(API, http.StatusTooManyRequests, "stage %s allows no requests: %s", stage.Name, text)
+		return
 	}
 	if w.took(stage, "%s", text); burst == 0 { // the provider says 0 in the place of nothing
 		w.note(Unknown, "whether the stage allows nothing, or has no limits of its own")
@@ -49,7 +49,6 @@ func (s *Set) throttle(w *Way, api Resource) bool {
 	if w.survey {
 		w.note(Unknown, "whether callers send more than that, or all APIs of the account in this region get more than AWS allows it")
 	}
-	return true
 }
 
 // route selects the most specific match: a full match of route and method, then one with a greedy variable, then
@@ -96,12 +95,12 @@ func rankRoute(key, method, path string) []int {
 	return []int{full, literals, ownMethod}
 }
 
-// authorize returns false where the route wants to know its caller, and nothing proves who that is. In a local run no
+// authorize ends a way where the route wants to know its caller, and nothing proves who that is. In a local run no
 // request proves anything: there are neither the keys of an issuer nor those of an IAM user. On AWS, nobody but the API
 // knows what a request proves.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
-func (s *Set) authorize(w *Way, route Resource) bool {
+func (s *Set) authorize(w *Way, route Resource) {
 	status, wants := 0, ""
 	switch route.Outputs.Text("authorizationType") {
 	case "JWT":
@@ -109,12 +108,12 @@ func (s *Set) authorize(w *Way, route Resource) bool {
 	case "AWS_IAM":
 		status, wants = http.StatusForbidden, "a request signed with IAM credentials"
 	default:
-		return true
+		return
 	}
 	w.at("authorizer")
 	if !s.deployed() {
 		w.stop(API, status, "not authorized: route %s asks for %s", route.Name, wants)
-		return false
+		return
 	}
 	used := []Resource{route}
 	if authorizer, ok := s.Find(AuthorizerType, route.Outputs.Text("authorizerId")); ok {
@@ -123,7 +122,6 @@ func (s *Set) authorize(w *Way, route Resource) bool {
 	}
 	w.hop(route.Name, used, "asks for %s", wants)
 	w.note(Unknown, "whether it lets the caller in: without that, the API answers %d", status)
-	return true
 }
 
 // preflight tells whether a request asks for permission for another one, of an API that has CORS.

@@ -31,9 +31,9 @@ type Way struct {
 	loadBalancer endpoint
 	set          *Set
 	step         step // that is looked at
-	// survey tells to go on behind a stop where that is possible. Stops are all of them; Stop is the first.
-	survey bool
-	stops  []*Stop
+	// survey tells to go on behind a fault. Stops are all of them; Stop is the first. Behind the end, nothing is added.
+	survey, over bool
+	stops        []*Stop
 }
 
 // step is what is decided at a hop.
@@ -106,35 +106,55 @@ func (w *Way) took(r Resource, format string, args ...any) {
 }
 
 func (w *Way) hop(resource string, used []Resource, format string, args ...any) {
+	if w.over {
+		return
+	}
 	w.Hops = append(w.Hops, Hop{Kind: w.step.kind, Resource: resource, Detail: fmt.Sprintf(format, args...), step: w.step, used: used})
 }
 
 // note adds to the last hop.
 func (w *Way) note(kind, format string, args ...any) {
+	if w.over {
+		return
+	}
 	last := &w.Hops[len(w.Hops)-1]
 	last.Notes = append(last.Notes, Note{kind, fmt.Sprintf(format, args...)})
 }
 
+// stop ends a way.
 func (w *Way) stop(by Responder, status int, format string, args ...any) *Stop {
+	stop := w.fault(by, status, format, args...)
+	w.over = true
+	return stop
+}
+
+// fault ends a way too, but a survey goes on behind it.
+func (w *Way) fault(by Responder, status int, format string, args ...any) *Stop {
 	stop := &Stop{Kind: w.step.kind, Reason: fmt.Sprintf(format, args...), By: by, Status: status, step: w.step}
-	w.stops = append(w.stops, stop)
-	w.Stop = w.stops[0]
+	if !w.over {
+		w.stops = append(w.stops, stop)
+		w.Stop, w.over = w.stops[0], !w.survey
+	}
 	return stop
 }
 
 // lacks ends a way where something is missing: unknown if that, or what has this id, could not be read.
 func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Stop {
-	for _, k := range kinds {
-		if text := w.set.unread(k.typ, id); k.hop == w.step.kind && text != "" {
-			w.Unknown = text
-			return &Stop{}
-		}
+	if w.unread(id) {
+		return &Stop{}
 	}
 	return w.stop(by, status, format, args...)
 }
 
-// ends tells whether there is nothing more to look at.
-func (w *Way) ends() bool { return w.Unknown != "" || w.Stop != nil && !w.survey }
+// unread ends a way as unknown if what decides at this hop, or what has this id, could not be read.
+func (w *Way) unread(id string) bool {
+	for _, k := range kinds {
+		if text := w.set.unread(k.typ, id); k.hop == w.step.kind && text != "" && !w.over {
+			w.Unknown, w.over = text, true
+		}
+	}
+	return w.over
+}
 
 // Refuse ends a way at the API, which does not take the request.
 func (w *Way) Refuse(status int, reason string) *Way {
