@@ -113,6 +113,7 @@ type Result struct {
 
 // Diagnosis is what can explain a symptom.
 type Diagnosis struct {
+	*Set
 	Symptom  string   `json:"symptom"`
 	Requests []string `json:"requests"`
 	Results  []Result `json:"results"` // the likeliest explanation first
@@ -132,7 +133,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 	if r == nil {
 		requests = s.requests()
 	}
-	d := &Diagnosis{Symptom: symptom}
+	d := &Diagnosis{Set: s, Symptom: symptom}
 	var ways []*Way
 	for _, r := range requests {
 		d.Requests = append(d.Requests, Title(r))

@@ -154,7 +154,7 @@ func TestBrokenStacks(t *testing.T) {
 			}
 			file := filepath.Join("testdata", strings.ReplaceAll(test.name, " ", "-"))
 			testkit.Golden(t, file+".txt", way.Text(trace.Title(r), "arrives"))
-			testkit.Golden(t, file+".json", way.JSON(f.Set, trace.Title(r)))
+			testkit.Golden(t, file+".json", way.JSON(trace.Title(r)))
 		})
 	}
 }
@@ -274,7 +274,7 @@ func TestSymptoms(t *testing.T) {
 			}
 			file := filepath.Join("testdata", "symptoms", strings.ReplaceAll(test.name, " ", "-"))
 			testkit.Golden(t, file+".txt", d.Text())
-			testkit.Golden(t, file+".json", d.JSON(f.Set))
+			testkit.Golden(t, file+".json", d.JSON())
 		})
 	}
 }

@@ -65,12 +65,13 @@ func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); r
 // Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {
 	// Around are resources that the program did not make. Find finds them too.
-	Around []Resource
+	Around []Resource `json:"-"`
 	// Stack and Region are the names that commands to copy need, and ReadAt is when the facts were read. In a local run,
 	// they are empty.
-	Stack, Region string
-	ReadAt        time.Time
-	resources     sync.Map // of Resource, by key
+	Stack     string    `json:"stack"`
+	Region    string    `json:"region"`
+	ReadAt    time.Time `json:"readAt"`
+	resources sync.Map  // of Resource, by key
 }
 
 // key tells two resources apart. The revisions of a task definition share an id, not an ARN.
