@@ -46,21 +46,19 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 // findRule returns a rule of one side's groups that allows the other side.
 func (s *Set) findRule(typ string, of, peer endpoint, port int) (Resource, bool) {
 	for _, r := range s.Of(typ) {
-		v := r.Outputs
-		if !slices.Contains(of.groups, v.Text("securityGroupId")) {
-			continue
-		}
-		// With protocol -1 the ports do not count.
-		// Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
-		protocol, inRange := v.Text("ipProtocol"), v.Number("fromPort") <= port && port <= v.Number("toPort")
-		if protocol != "-1" && !(protocol == "tcp" && inRange) {
-			continue
-		}
-		if slices.Contains(peer.groups, v.Text("referencedSecurityGroupId")) || s.covers(v.Text("cidrIpv4"), peer.subnets) {
+		if allows(r, of.groups, port) && (slices.Contains(peer.groups, r.Outputs.Text("referencedSecurityGroupId")) || s.covers(r.Outputs.Text("cidrIpv4"), peer.subnets)) {
 			return r, true
 		}
 	}
 	return Resource{}, false
+}
+
+// allows tells whether a rule is of one of the groups, and for a port. With protocol -1 the ports do not count.
+// Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+func allows(rule Resource, groups []string, port int) bool {
+	v := rule.Outputs
+	protocol, inRange := v.Text("ipProtocol"), v.Number("fromPort") <= port && port <= v.Number("toPort")
+	return slices.Contains(groups, v.Text("securityGroupId")) && (protocol == "-1" || protocol == "tcp" && inRange)
 }
 
 // covers tells whether all addresses that the subnets can give are in a range.

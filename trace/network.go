@@ -216,11 +216,8 @@ var needed = []string{"ecr.api", "ecr.dkr", "logs"}
 // wayOut says what keeps tasks from reaching AWS for images and logs, "" if nothing does or nobody knows. changed is what is
 // not as the last up left it, and used what was looked at.
 func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resource) {
-	https := func(r Resource) bool {
-		all := r.Outputs.Text("ipProtocol") == "-1"
-		return slices.Contains(t.Groups, r.Outputs.Text("securityGroupId")) && (all || r.Outputs.Number("fromPort") <= 443 && 443 <= r.Outputs.Number("toPort"))
-	}
-	if !slices.ContainsFunc(s.Of(EgressType), https) && s.unread(EgressType, "") == "" {
+	out := func(r Resource) bool { return allows(r, t.Groups, 443) }
+	if !slices.ContainsFunc(s.Of(EgressType), out) && s.unread(EgressType, "") == "" {
 		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(EgressType, "securityGroupId", t.Groups...), s.all(GroupType, t.Groups)
 	}
 	for _, subnet := range t.Subnets {
@@ -228,30 +225,36 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 		if !ok {
 			continue
 		}
-		used = with(used, table)
-		route, found := routeTo(table, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-		switch target := targetOf(route); {
-		case found && route.Text("state") == "blackhole":
-			problem = "sends 0.0.0.0/0 to " + target + ", which is not there"
-		case found && strings.HasPrefix(target, "igw-"):
-			problem = "sends 0.0.0.0/0 to an internet gateway, which tasks without a public address cannot use"
-		case !found && s.unread(VpcEndpointType, "") == "":
-			missing := slices.DeleteFunc(slices.Clone(needed), func(name string) bool {
-				return slices.ContainsFunc(s.Of(VpcEndpointType), func(r Resource) bool {
-					v := r.Outputs
-					return v.Text("vpcId") == table.Outputs.Text("vpcId") && strings.HasSuffix(v.Text("serviceName"), "."+name) && v.Is("privateDnsEnabled")
-				})
-			})
-			if len(missing) > 0 {
-				problem = "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
-			}
-		}
-		if problem != "" {
+		if problem = s.noWayOut(table); problem != "" {
 			changed = append(s.lost(VPCRouteType, "routeTableId", table.ID), s.lost(AssociationType, "subnetId", subnet)...)
 			return fmt.Sprintf("route table %s of subnet %s %s", table.Name, s.nameOfSubnet(subnet), problem), changed, []Resource{table}
 		}
+		used = with(used, table)
 	}
 	return "", nil, used
+}
+
+// noWayOut says what keeps subnets with a route table from reaching AWS.
+func (s *Set) noWayOut(table Resource) string {
+	route, found := routeTo(table, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+	switch target := targetOf(route); {
+	case found && route.Text("state") == "blackhole":
+		return "sends 0.0.0.0/0 to " + target + ", which is not there"
+	case found && strings.HasPrefix(target, "igw-"):
+		return "sends 0.0.0.0/0 to an internet gateway, which tasks without a public address cannot use"
+	case found || s.unread(VpcEndpointType, "") != "":
+		return ""
+	}
+	missing := slices.Clone(needed)
+	for _, r := range s.where(VpcEndpointType, "vpcId", table.Outputs.Text("vpcId")) {
+		missing = slices.DeleteFunc(missing, func(name string) bool {
+			return r.Outputs.Is("privateDnsEnabled") && strings.HasSuffix(r.Outputs.Text("serviceName"), "."+name)
+		})
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
 }
 
 // lost tells of resources of a type that belonged to others, and are gone.

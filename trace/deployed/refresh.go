@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -37,8 +35,9 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	}
 	var output bytes.Buffer
 	cli := exec.CommandContext(r.ctx, "pulumi", args...)
+	cli.Env = o.Env // nil is that of this process
 	// Pulumi has --event-log only with this variable: https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/cmd/pulumi/operations/refresh.go
-	cli.Env = append(o.environment(), "PULUMI_DEBUG_COMMANDS=true")
+	cli.Env = append(cli.Environ(), "PULUMI_DEBUG_COMMANDS=true")
 	cli.Stdout, cli.Stderr = &output, &output
 	failed := cli.Run()
 	text, err := os.ReadFile(log)
@@ -61,13 +60,6 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	return nil, fmt.Errorf("stack %s has no resources that a request passes through: make up makes them", o.Stack)
 }
 
-func (o Options) environment() []string {
-	if o.Env != nil {
-		return slices.Clone(o.Env)
-	}
-	return os.Environ()
-}
-
 // color is how events mark it.
 var color = regexp.MustCompile(`<\{%[^%]*%\}>`)
 
@@ -75,11 +67,9 @@ var color = regexp.MustCompile(`<\{%[^%]*%\}>`)
 func (r *reader) take(log io.Reader) (provider trace.Values, err error) {
 	asked, said := map[string]apitype.StepEventMetadata{}, map[string]string{}
 	lines := json.NewDecoder(log)
-	for {
+	for lines.More() {
 		var e apitype.EngineEvent
-		if err := lines.Decode(&e); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
+		if err := lines.Decode(&e); err != nil {
 			return nil, err
 		}
 		switch {
@@ -95,7 +85,11 @@ func (r *reader) take(log io.Reader) (provider trace.Values, err error) {
 			case step.Type == providerType && nameOf(step.URN) == "aws": // the stack's own; those of awsx have other names
 				provider = step.Old.Inputs
 			case step.Type != providerType:
-				r.refreshed(step)
+				resource := trace.Resource{Type: step.Type, ID: step.Old.ID, Name: nameOf(step.URN), Expected: step.Old.Outputs}
+				if resource.Gone = step.Op == apitype.OpDelete || step.New == nil; !resource.Gone {
+					resource.ID, resource.Outputs = step.New.ID, step.New.Outputs
+				}
+				r.set.Put(resource)
 			}
 		}
 	}
@@ -105,15 +99,6 @@ func (r *reader) take(log io.Reader) (provider trace.Values, err error) {
 		}
 	}
 	return provider, nil
-}
-
-// refreshed takes what a refresh says of a resource.
-func (r *reader) refreshed(step apitype.StepEventMetadata) {
-	resource := trace.Resource{Type: step.Type, ID: step.Old.ID, Name: nameOf(step.URN), Expected: step.Old.Outputs}
-	if resource.Gone = step.Op == apitype.OpDelete || step.New == nil; !resource.Gone {
-		resource.ID, resource.Outputs = step.New.ID, step.New.Outputs
-	}
-	r.set.Put(resource)
 }
 
 // nameOf is the logical name in a URN.
