@@ -74,9 +74,9 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Region(s, &a.Region)
 	setting.Alarms(s, &a.Alarms)
 	setting.AlarmThresholds(s, &a.AlarmThresholds)
-	setting.Var(s, &a.AlarmEmails, "alarmEmails", nil, "Addresses that alarms write to; each gets a mail first, to agree", setting.InPlace,
+	setting.Var(s, &a.AlarmEmails, "alarmEmails", nil, "E-mail addresses that alarms notify; each gets a mail first, to confirm", setting.InPlace,
 		setting.Each(setting.Must("different e-mail addresses", emailAddress.MatchString)))
-	setting.Var(s, &a.AlarmTopicArn, "alarmTopicArn", "", "SNS topic of yours that alarms tell, in place of alarmEmails", setting.InPlace,
+	setting.Var(s, &a.AlarmTopicArn, "alarmTopicArn", "", "SNS topic of your own that alarms notify, in place of alarmEmails", setting.InPlace,
 		setting.Must("the ARN of a standard SNS topic, such as arn:aws:sns:us-west-2:123456789012:on-call", topicArn.MatchString))
 	setting.Var(s, &a.Dashboard, "dashboard", false, "Make a CloudWatch dashboard of the stack", setting.InPlace)
 	setting.Var(s, &a.SavedQueries, "savedQueries", false, "Save queries for the logs in CloudWatch Logs Insights", setting.InPlace)

@@ -183,7 +183,7 @@ func (a *Args) Declare(s *setting.Set) {
 	setting.Var(s, &a.CPU, "cpu", 256, "CPU units of a task; 1024 are one vCPU", setting.Rolling, cpu)
 	setting.Var(s, &a.Memory, "memory", 512, "Memory of a task in MiB, as Fargate allows it with cpu", setting.Rolling)
 	setting.Var(s, &a.DesiredCount, "desiredCount", 2, "Tasks of each service", setting.Rolling, setting.Between(1, maxTasks, "tasks"))
-	a.Scaling.declare(s, Scaling{Min: 2, CPU: 60}, "Let the number of a service's tasks follow its load, from the count that runs")
+	a.Scaling.declare(s, Scaling{Min: 2, CPU: 60}, "Let the number of a service's tasks follow its load; off without max")
 	setting.Object(s, "services", "What differs for single services, by name", func(s *setting.Set) {
 		for i := range a.Services {
 			service := &a.Services[i]
@@ -219,7 +219,7 @@ func (a *Args) Declare(s *setting.Set) {
 // declare declares what the configuration may say about one service. What Go says about it is the default.
 func (s *Service) declare(set *setting.Set, cpu setting.Allowed[int]) {
 	const rolling = "rolling deployment of that service"
-	setting.Var(set, &s.Image, "image", s.Image, "Image to run instead of building one; what it must do is in operations.md", rolling,
+	setting.Var(set, &s.Image, "image", s.Image, "Image to run instead of building one; what it must do is in customize.md", rolling,
 		setting.Must("repository@sha256:DIGEST with 64 hexadecimal digits, all in lower case, at most 255 characters; a tag could be moved to another image",
 			func(image string) bool { return imageReference.MatchString(image) && len(image) <= maxImage }))
 	setting.Var(set, &s.CPU, "cpu", s.CPU, "CPU units of a task", rolling, cpu)

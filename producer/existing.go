@@ -39,7 +39,7 @@ func (n *Network) declare(s *setting.Set) {
 	setting.Object(s, "network", "Network of yours to use in place of one that the stack makes", func(s *setting.Set) {
 		setting.Var(s, &n.VpcID, "vpcId", "", "Id of the VPC", setting.Fixed,
 			setting.Must("the id of a VPC, such as vpc-0123456789abcdef0", vpcID.MatchString))
-		setting.Var(s, &n.PrivateSubnetIDs, "privateSubnetIds", nil, "Ids of private subnets, two or more, each in another zone; what they must have is in operations.md",
+		setting.Var(s, &n.PrivateSubnetIDs, "privateSubnetIds", nil, "Ids of private subnets, two or more, each in another zone; what they must have is in customize.md",
 			setting.Rolling+", and a new VPC link",
 			setting.Each(setting.Must("different ids of subnets, such as subnet-0123456789abcdef0", subnetID.MatchString)))
 	})

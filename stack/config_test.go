@@ -198,7 +198,7 @@ func TestSettings(t *testing.T) {
 		{key: "containerInsights", value: "false", changed: []string{"ecs.Cluster producer settings"}, removed: []string{"cloudwatch.LogGroup producer-insights"}},
 		{key: "flowLogs", value: "true", added: flowLogs("producer", "consumer")},
 		{key: "flowLogs", value: "true", with: map[string]string{"bastion": "false"}, added: flowLogs("producer")},
-		{key: "alarms", value: "true", changed: perService("ecs.Service producer-%s alarms"), added: append(alarms, "operations.Operations operations")},
+		{key: "alarms", value: "true", changed: slices.Concat(perService("ecs.Service producer-%s alarms"), perService("ecs.Service producer-%s tags")), added: append(alarms, "operations.Operations operations")},
 		{key: "alarmThresholds", value: `{"serviceErrorPercent":10}`, with: map[string]string{"alarms": "true"}, changed: slices.Concat(perService("cloudwatch.MetricAlarm producer-%s-errors alarmDescription"), perService("cloudwatch.MetricAlarm producer-%s-errors threshold"))},
 		{key: "alarmThresholds", value: `{"serviceP99Milliseconds":500}`, with: map[string]string{"alarms": "true"}, changed: slices.Concat(perService("cloudwatch.MetricAlarm producer-%s-latency alarmDescription"), perService("cloudwatch.MetricAlarm producer-%s-latency threshold"))},
 		{key: "accessLogs", value: "true", changed: []string{"lb.LoadBalancer producer accessLogs"}, added: []string{"s3.Bucket producer-access-logs", "s3.BucketOwnershipControls producer-access-logs",

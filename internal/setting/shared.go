@@ -47,7 +47,7 @@ func FlowLogs(s *Set, field *bool) {
 
 // Alarms declares whether CloudWatch watches the stack.
 func Alarms(s *Set, field *bool) {
-	Var(s, field, "alarms", false, "Make CloudWatch alarms; those of a service roll a deployment back that makes them go off", Rolling+"; makes or removes the alarms")
+	Var(s, field, "alarms", false, "Make CloudWatch alarms; one of a service that goes off during a deployment rolls it back", Rolling+"; makes or removes the alarms")
 }
 
 // Thresholds are the values above which alarms go off.
