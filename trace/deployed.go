@@ -135,8 +135,6 @@ func (s *Set) arrive(w *Way) {
 	if !known {
 		w.hop("", nil, "")
 		w.note(Unknown, "%s", cmp.Or(s.unread(TargetHealthType, w.TargetGroup), "no fact tells which targets are healthy"))
-		s.evidence(w, service, &Stop{})
-		return
 	}
 	byState, reasons := map[string]int{}, []string{}
 	targets := health.Outputs.Objects("targets")
@@ -152,8 +150,8 @@ func (s *Set) arrive(w *Way) {
 			reasons = append(reasons, address+" is "+state+", "+why)
 		}
 	}
-	if byState["healthy"] > 0 {
-		s.evidence(w, service, &Stop{})
+	why := &Stop{}
+	if s.evidence(w, service, why); !known || byState["healthy"] > 0 {
 		return
 	}
 	// Of targets that are all unhealthy, each gets requests.
@@ -173,8 +171,6 @@ func (s *Set) arrive(w *Way) {
 		w.at("service")
 		text += ", and no ECS service registers its tasks there"
 	}
-	why := &Stop{}
-	s.evidence(w, service, why)
 	w.stop(by, status, "%s", text).because(why, health, service)
 }
 
@@ -183,19 +179,15 @@ func (s *Set) arrive(w *Way) {
 // with a wrong status may answer anything.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 func answerOf(targets []Values) (by Responder, status int) {
-	reasons := map[string]bool{}
-	for _, t := range targets {
-		if t.Text("state") == "unhealthy" {
-			reasons[t.Text("reason")] = true
+	statuses := map[string]int{"Target.Timeout": http.StatusGatewayTimeout, "Target.FailedHealthChecks": http.StatusBadGateway}
+	for i, t := range slices.DeleteFunc(targets, func(t Values) bool { return t.Text("state") != "unhealthy" }) {
+		now := statuses[t.Text("reason")]
+		if now == 0 || i > 0 && now != status {
+			return "", 0
 		}
+		status = now
 	}
-	switch {
-	case len(reasons) == 1 && reasons["Target.Timeout"]:
-		return LoadBalancer, http.StatusGatewayTimeout
-	case len(reasons) == 1 && reasons["Target.FailedHealthChecks"]:
-		return LoadBalancer, http.StatusBadGateway
-	}
-	return "", 0
+	return LoadBalancer, status
 }
 
 // because says of a stop what may be why, and where to look.
