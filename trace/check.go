@@ -226,11 +226,8 @@ func (c check) run(ways []*Way, titles []string, behind []check) *Result {
 // likelier compares states as explanations.
 func likelier(a, b string) int { return slices.Index(states, a) - slices.Index(states, b) }
 
-// advise adds to a stop of a deployed stack the next command, and where to read on.
+// advise adds to a stop the next command, and where to read on.
 func (s *Set) advise(stop *Stop) {
-	if !s.deployed() {
-		return
-	}
 	for _, c := range checks {
 		if c.shows(stop.step) {
 			stop.Help = link(c.heading)

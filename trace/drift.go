@@ -23,17 +23,19 @@ func (s *Set) asked() *Set {
 	return asked
 }
 
-// explain follows a way, and beside it the one that the last up asked for. The first is marked with what differs.
+// explain follows a way, and on AWS beside it the one that the last up asked for. The first is marked with what differs.
 func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
-	before := s.asked()
-	w, asked := &Way{set: s, survey: survey}, &Way{set: before, survey: survey}
-	follow(s, w)
-	follow(before, asked)
+	w := &Way{set: s, survey: survey}
+	if follow(s, w); !s.deployed() {
+		return w
+	}
+	asked := &Way{set: s.asked(), survey: survey}
+	follow(asked.set, asked)
 	for i, hop := range w.Hops {
 		inPlace := slices.ContainsFunc(asked.Hops, func(h Hop) bool { return h.step == hop.step })
 		for _, r := range hop.used {
 			changed := s.drift(r)
-			if r.Expected == nil && s.deployed() && inPlace && kindOf(r.Type).anyone {
+			if r.Expected == nil && inPlace && kindOf(r.Type).anyone {
 				changed = []string{Word(r.Type) + " " + r.Name + " is not of the program"}
 			}
 			for _, text := range changed {
@@ -43,7 +45,7 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	}
 	for _, stop := range w.stops {
 		i := slices.IndexFunc(asked.Hops, func(h Hop) bool { return h.step == stop.step })
-		if !s.deployed() || i < 0 {
+		if i < 0 {
 			s.advise(stop)
 			continue
 		}
