@@ -72,8 +72,11 @@ func file(t *testing.T, path string) string {
 }
 
 func TestREADMEIsShort(t *testing.T) {
-	if lines := strings.Count(file(t, "README.md"), "\n"); lines > 150 {
-		t.Errorf("README.md has %d lines, want at most 150", lines)
+	text := file(t, "README.md")
+	_, picture, _ := strings.Cut(text, "```mermaid\n") // which grows with each service
+	picture, _, _ = strings.Cut(picture, "```\n")
+	if lines := strings.Count(text, "\n") - strings.Count(picture, "\n"); lines > 135 {
+		t.Errorf("README.md has %d lines without its picture, want at most 135", lines)
 	}
 }
 

@@ -252,7 +252,7 @@ func TestRollout(t *testing.T) {
 			r.configure(t, base().with(set).with(guarded))
 			var shown strings.Builder
 			r.up(t, optup.ProgressStreams(&shown))
-			if text := shown.String(); !strings.Contains(text, "warning: service book: alarms that are red before the deployment, in which ECS then watches none: producer-book-errors-") || strings.Contains(text, "service author: alarms") {
+			if text := shown.String(); !strings.Contains(text, "warning: service book: ECS watches no alarms in this deployment, as some are red before it: producer-book-errors-") || strings.Contains(text, "service author: ECS watches") {
 				t.Errorf("the up shows\n%s", text)
 			}
 		}},
@@ -260,8 +260,25 @@ func TestRollout(t *testing.T) {
 			r.configure(t, base().with(set))
 			ops, _ := r.up(t)
 			expect(t, ops, alarms("delete"))
+			for _, service := range []string{"book", "author"} {
+				out, err := r.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{
+					Cluster: aws.String(r.output(t, service, "cluster")), Services: []string{r.output(t, service, "name")},
+				})
+				if err != nil || len(out.Services) != 1 {
+					t.Fatalf("DescribeServices: %v", err)
+				}
+				now := out.Services[0].DeploymentConfiguration
+				if guard := now.Alarms; guard == nil || guard.Enable || len(guard.AlarmNames) > 0 {
+					t.Errorf("alarms still guard deployments of %s: %+v", service, guard)
+				}
+				if breaker := now.DeploymentCircuitBreaker; breaker == nil || !breaker.Enable {
+					t.Errorf("the circuit breaker of %s is gone too: %+v", service, breaker)
+				}
+			}
 			a.compare(t, r.deployment)
 			r.unchanged(t)
+			ops, _ = r.up(t, optup.Refresh()) // the state still names the alarms
+			expect(t, ops, nil)
 		}},
 		{"without waiting, it asks nothing", func(t *testing.T) {
 			r.proxy.Decide(crash)

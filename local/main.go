@@ -77,6 +77,7 @@ type command struct {
 	temp           string             // folder for everything that is made; "": the system's
 	tasks          tasks.Options
 	verbose, json  bool                               // of up
+	warn           func(text string)                  // takes what the program warns of
 	progress       func(resource, text string)        // takes how far an up is
 	serving        func(url string, e *engine.Engine) // called once requests are served
 }
@@ -166,7 +167,7 @@ func (c *command) newEngine(ctx context.Context, config map[string]string, displ
 	program := stack.Program{Services: c.services, Root: c.root, Keys: slices.Collect(maps.Keys(config))}
 	return engine.New(ctx, engine.Options{
 		CLI: cli, Program: func(endpoint string) pulumi.RunFunc { program.Endpoint = endpoint; return program.Deploy },
-		Root: c.root, Config: config, Display: display, Progress: c.progress, Temp: c.temp, Tasks: c.tasks,
+		Root: c.root, Config: config, Display: display, Progress: c.progress, Warn: c.warn, Temp: c.temp, Tasks: c.tasks,
 	})
 }
 

@@ -40,8 +40,11 @@ func (c *command) up(ctx context.Context, port int, config map[string]string) (e
 	display := io.Discard
 	if c.verbose {
 		display = c.stdout
-	} else if c.progress == nil {
-		c.progress = output.Status
+	} else {
+		c.warn = func(text string) { fmt.Fprintf(c.stdout, "warning: %s\n", text) }
+		if c.progress == nil {
+			c.progress = output.Status
+		}
 	}
 	fmt.Fprintln(c.stdout, "Bringing up the stack on this machine. It takes about 10 seconds, the first time longer.")
 	e, err := c.newEngine(ctx, config, display)

@@ -513,6 +513,9 @@ func TestAlarms(t *testing.T) {
 	if !progress.has("producer-book", "service book: 2 of 2 tasks running, waits for alarms, targets: ") {
 		t.Errorf("progress is %q", progress.lines)
 	}
+	if !strings.Contains(s.String(), "\nwarning: alarms is set, ") {
+		t.Errorf("it does not warn that the alarms tell nobody:\n%s", s)
+	}
 	source := filepath.Join(s.root, "apps", "echo", "main.go")
 	good, err := os.ReadFile(source)
 	if err != nil {

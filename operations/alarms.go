@@ -38,6 +38,7 @@ func newAlarms(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Reso
 	if args.Existing {
 		return all, err
 	}
+	opts = append(opts, afterDeployments(args))
 	for _, s := range args.Services {
 		add("tasks-"+s.Name, headingTasks, fmt.Sprintf("Service %s has had fewer healthy tasks than %d for %d minutes.", s.Name, s.MinCount, args.ReplaceTime),
 			&cloudwatch.MetricAlarmArgs{
@@ -56,4 +57,13 @@ func newAlarms(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.Reso
 			})
 	}
 	return all, err
+}
+
+// afterDeployments has an alarm on tasks wait until they are there. CloudWatch also looks at the minutes before the alarm, in
+// which a new service has no task, and one that is to have more has fewer: it would go off at once.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+func afterDeployments(args *Args) pulumi.ResourceOption {
+	return pulumi.DependsOnInputs(args.ImageDigests.ToStringMapOutput().ApplyT(func(map[string]string) []pulumi.Resource {
+		return nil // what the digests depend on is a dependency already
+	}).(pulumi.ResourceArrayOutput))
 }

@@ -32,6 +32,7 @@ type Args struct {
 	TargetGroups pulumi.StringMapInput // per service: dimension of CloudWatch
 	ServiceNames pulumi.StringMapInput // per service: its name in ECS
 	LogGroups    pulumi.StringMapInput // per service: name
+	ImageDigests pulumi.StringMapInput // per service; known once all are deployed
 
 	Services          []Service
 	Existing          bool // the services are not the stack's: they have neither cluster, target groups, names nor log groups here
@@ -121,6 +122,7 @@ func (a *Args) validateInputs() (p setting.Problems) {
 	need("TargetGroups", a.TargetGroups == nil && !a.Existing)
 	need("ServiceNames", a.ServiceNames == nil && !a.Existing)
 	need("LogGroups", a.LogGroups == nil && !a.Existing)
+	need("ImageDigests", a.ImageDigests == nil && !a.Existing)
 	if len(a.Services) == 0 {
 		p.Add("Services", nil, "one service or more")
 	}

@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -28,6 +29,7 @@ func valid() *Args {
 	a.TargetGroups = pulumi.StringMap{"alpha": pulumi.String("targetgroup/alpha/1"), "beta": pulumi.String("targetgroup/beta/2")}
 	a.ServiceNames = pulumi.StringMap{"alpha": pulumi.String("alpha-1"), "beta": pulumi.String("beta-2")}
 	a.LogGroups = pulumi.StringMap{"alpha": pulumi.String("/ecs/alpha"), "beta": pulumi.String("/ecs/beta")}
+	a.ImageDigests = pulumi.StringMap{"alpha": pulumi.String("sha256:1"), "beta": pulumi.String("sha256:2")}
 	a.Services = []Service{{Name: "alpha", Path: "/alpha", MinCount: 2}, {Name: "beta", Path: "/beta", MinCount: 1}}
 	a.ReplaceTime = 10
 	return a
@@ -47,7 +49,7 @@ func everythingOn() *Args {
 func existing() *Args {
 	a := everythingOn()
 	a.Existing, a.ContainerInsights, a.ReplaceTime = true, false, 0
-	a.ClusterName, a.TargetGroups, a.ServiceNames, a.LogGroups = nil, nil, nil, nil
+	a.ClusterName, a.TargetGroups, a.ServiceNames, a.LogGroups, a.ImageDigests = nil, nil, nil, nil, nil
 	a.Services = []Service{{Name: "orders", Path: "/orders"}}
 	return a
 }
@@ -154,6 +156,25 @@ func TestTopic(t *testing.T) {
 	}
 }
 
+// The name that mails come from has no more characters than SNS takes.
+func TestLongNameOfTopic(t *testing.T) {
+	a := valid()
+	a.Alarms, a.AlarmEmails = true, []string{"a@example.com"}
+	for stack, want := range map[string]string{"dev": "private-api-dev", strings.Repeat("s", 100): "private-api-" + strings.Repeat("s", 88)} {
+		r := &testkit.Recorder{Stack: stack}
+		err := r.Run(func(ctx *pulumi.Context) error {
+			_, err := NewTopic(ctx, "alarms", a, pulumi.String(keyARN))
+			return err
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Get(t, "sns.Topic alarms").Input("displayName"); got != want {
+			t.Errorf("mails of stack %s come from %v, want %s", stack, got, want)
+		}
+	}
+}
+
 // No traffic is no alarm, no tasks is one; each alarm says what is wrong and where to read on.
 func TestAlarms(t *testing.T) {
 	r := deploy(t, everythingOn())
@@ -194,6 +215,20 @@ func TestAlarms(t *testing.T) {
 		if actions := alarm.Input("alarmActions"); actions != nil {
 			t.Errorf("%s tells %v", alarm, actions)
 		}
+	}
+}
+
+// An alarm on tasks that are not there yet would go off at once.
+func TestAlarmsOnTasksWaitForThem(t *testing.T) {
+	a := valid()
+	a.Alarms = true
+	a.ImageDigests = pulumi.String("").ToStringOutput().ApplyT(func(string) (map[string]string, error) { return nil, errors.New("not deployed") }).(pulumi.StringMapOutput)
+	r := &testkit.Recorder{}
+	if err := tryDeploy(r, a); err == nil || !strings.Contains(err.Error(), "not deployed") {
+		t.Errorf("the error is %v", err)
+	}
+	if made := r.All("cloudwatch.MetricAlarm"); slices.ContainsFunc(made, func(alarm *testkit.Resource) bool { return strings.Contains(alarm.Name, "tasks") }) {
+		t.Errorf("without a deployment there is %v", made)
 	}
 }
 
@@ -324,7 +359,7 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 		"no components": {func(a *Args) { a.APIID, a.LoadBalancer, a.ClusterName = nil, nil, nil }, []string{"APIID: is missing", "LoadBalancer: is missing", "ClusterName: is missing"}},
 		"no count":      {func(a *Args) { a.Services[0].MinCount = 0 }, []string{"Services.alpha.MinCount: 0 is not allowed: one task or more"}},
 		"no Args": {func(a *Args) { *a = Args{} }, []string{"aws:region: is missing", "APIEndpoint: is missing", "AccessLogs: is missing",
-			"TargetGroups: is missing", "ServiceNames: is missing", "LogGroups: is missing", "Services: is missing", "ReplaceTime: 0"}},
+			"TargetGroups: is missing", "ServiceNames: is missing", "LogGroups: is missing", "ImageDigests: is missing", "Services: is missing", "ReplaceTime: 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := valid()

@@ -10,6 +10,10 @@ import (
 	"private-api/internal/policy"
 )
 
+// maxDisplayName is the characters that the name of who sends mails has at most.
+// Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sns-topic.html (DisplayName)
+const maxDisplayName = 100
+
 // MakesTopic tells whether NewTopic makes a topic, which needs a key.
 func (a *Args) MakesTopic() bool { return a.Alarms && len(a.AlarmEmails) > 0 }
 
@@ -29,8 +33,9 @@ func NewTopic(ctx *pulumi.Context, name string, args *Args, key pulumi.StringPtr
 		return nil, err
 	}
 	parent := pulumi.Parent(component)
+	from := ctx.Project() + "-" + ctx.Stack() // who the mails come from
 	topic, err := sns.NewTopic(ctx, name, &sns.TopicArgs{
-		DisplayName:    pulumi.Sprintf("%s-%s", ctx.Project(), ctx.Stack()), // who the mails come from
+		DisplayName:    pulumi.String(from[:min(len(from), maxDisplayName)]),
 		KmsMasterKeyId: key,
 	}, parent)
 	if err != nil {

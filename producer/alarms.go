@@ -72,7 +72,7 @@ func (d *deployment) warnOfRed(ctx *pulumi.Context, watcher *rollout.Watcher, ch
 		red = []string{fmt.Sprintf("unknown: %v", err)}
 	}
 	if len(red) > 0 {
-		_ = ctx.Log.Warn(fmt.Sprintf("service %s: alarms that are red before the deployment, in which ECS then watches none: %s. See docs/operations.md#%s",
+		_ = ctx.Log.Warn(fmt.Sprintf("service %s: ECS watches no alarms in this deployment, as some are red before it: %s See docs/operations.md#%s",
 			d.Name, strings.Join(red, "; "), rollout.Anchor("An alarm stops a deployment")), nil)
 	}
 }

@@ -95,7 +95,7 @@ func TestRefusals(t *testing.T) {
 		{"too much memory", func(a *Args) { a.CPU, a.Memory = 16384, 131072 }, "memory: 131072 is not allowed"},
 		{"scaling", func(a *Args) { a.Scaling.Max = 2 }, ""},
 		{"most tasks below the fewest", func(a *Args) { a.Scaling.Max = 1 }, `scaling.max: 1 is not allowed: 2 tasks or more, which are the fewest (min)`},
-		{"scaling without the most tasks", func(a *Args) { a.Scaling.CPU = 50 }, `scaling.max: is missing: the most tasks, 1 to 5000, as another field of scaling is set`},
+				{"scaling without the most tasks", func(a *Args) { a.Scaling.CPU = 50 }, `scaling.max: is missing: the most tasks, 1 to 5000, as another field of scaling is set`},
 		{"requests below one", func(a *Args) { a.Scaling.Max, a.Scaling.RequestsPerTarget = 4, -1 }, `scaling.requestsPerTarget: -1 is not allowed: 1 or more`},
 		{"scaling of one service", func(a *Args) { a.Scaling.CPU, a.Services[0].Scaling.Max = 50, 4 }, ""},
 		{"scaling of one service without the most tasks", func(a *Args) { a.Services[0].Scaling.CPU = 50 }, `services.alpha.scaling.max: is missing: the most tasks`},

@@ -33,7 +33,9 @@ func (d *deployment) rememberDeployment(ctx *pulumi.Context, in *shared) (*pulum
 			if err != nil {
 				return fmt.Errorf("service %s: nothing was changed, as AWS does not say what is deployed: %w", d.Name, err)
 			}
-			d.warnOfRed(ctx, watcher, change)
+			if in.Alarms {
+				d.warnOfRed(ctx, watcher, change)
+			}
 		}
 		d.previous.Store(&newest)
 		return nil

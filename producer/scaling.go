@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
@@ -61,6 +62,7 @@ func (s Scaling) or(fallback Scaling) Scaling {
 func (a *Args) validateScaling(p *setting.Problems) {
 	check := func(key string, s Scaling) {
 		switch {
+		case slices.ContainsFunc(*p, func(other *setting.Problem) bool { return other.Key == key+".max" }): // it is refused already
 		case s.Max == 0:
 			p.Add(key+".max", nil, "the most tasks, 1 to %d, as another field of scaling is set", maxTasks)
 		case s.Min > s.Max:

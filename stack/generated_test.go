@@ -58,6 +58,7 @@ func estimateOf(t *testing.T, n int, settings map[string]string) *cost.Estimate 
 	if problems := setting.Read(c, func(key string) (any, bool) { value, set := settings[key]; return setting.Raw(value), set }); len(problems) > 0 {
 		t.Fatal(problems.Err())
 	}
+	c.adaptOperations()
 	c.producer.AvailabilityZones = make([]string, c.zoneCount())
 	e, err := c.estimate()
 	if err != nil {

@@ -55,6 +55,7 @@ func (c *configuration) watch(ctx *pulumi.Context, private *producer.Producer, p
 	o.APIID, o.APIEndpoint, o.AccessLogs, o.LoadBalancer = public.APIID, public.APIEndpoint, public.AccessLogs, private.LoadBalancer
 	if !c.adopts() {
 		o.ClusterName, o.TargetGroups, o.ServiceNames, o.LogGroups = private.ClusterName, private.TargetGroups, private.ServiceNames, private.LogGroups
+		o.ImageDigests = private.ImageDigests
 	}
 	return operations.New(ctx, operationsName, o, opts...)
 }

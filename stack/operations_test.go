@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,17 @@ func TestOperationsOfAdoptedServices(t *testing.T) {
 	settings["authorization"] = "iam"
 	if _, err := adopt(settings, nil); err == nil || !strings.Contains(err.Error(), `keepLinkWarm: true is not allowed: false: with authorization "iam"`) {
 		t.Errorf("behind authorization: %v", err)
+	}
+}
+
+// Alarms on tasks come after their deployments.
+func TestAlarmsOnTasksComeAfterDeployments(t *testing.T) {
+	r := deploy(t, map[string]string{"alarms": "true"})
+	for _, name := range []string{"alpha", "beta"} {
+		alarm, service := r.Get(t, "cloudwatch.MetricAlarm operations-tasks-"+name), r.Get(t, "ecs.Service producer-"+name)
+		if !slices.Contains(alarm.Dependencies, service.URN) {
+			t.Errorf("%s depends on %q, not on %s", alarm, alarm.Dependencies, service.URN)
+		}
 	}
 }
 

@@ -44,8 +44,9 @@ type Options struct {
 	// Progress takes what the program says of a resource only while an update is under way, and "" once its component is
 	// done; default: nothing does.
 	Progress func(resource, text string)
-	Temp     string        // folder for everything that is made; "": the system's
-	Tasks    tasks.Options // Folder is set here
+	Warn     func(text string) // takes what the program warns of; default: nothing does
+	Temp     string            // folder for everything that is made; "": the system's
+	Tasks    tasks.Options     // Folder is set here
 }
 
 // Engine is one stack and the cloud that it is deployed to.
@@ -62,6 +63,7 @@ type Engine struct {
 	display io.Writer
 
 	progress func(resource, text string)
+	warn     func(text string)
 }
 
 // New makes an empty stack, whose tasks stop when ctx ends. Close removes it and everything that came of it.
@@ -70,7 +72,7 @@ func New(ctx context.Context, o Options) (engine *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Set: &trace.Set{Around: around()}, folder: folder, root: o.Root, display: o.Display, progress: o.Progress}
+	e := &Engine{Set: &trace.Set{Around: around()}, folder: folder, root: o.Root, display: o.Display, progress: o.Progress, warn: o.Warn}
 	o.Tasks.Folder = filepath.Join(folder.Name(), programs)
 	e.Runner = tasks.New(ctx, e.Set, o.Tasks)
 	defer func() {

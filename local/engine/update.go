@@ -64,6 +64,8 @@ func (e *Engine) update(ctx context.Context, name string, command func(chan<- ev
 				case d == nil:
 				case d.Ephemeral && e.progress != nil:
 					e.progress(resource.URN(d.URN).Name(), strings.TrimSpace(colors.Never.Colorize(d.Message)))
+				case d.Severity == "warning" && e.warn != nil:
+					e.warn(e.reason(d.Message))
 				case d.Severity == "error":
 					if reason := e.reason(d.Message); reason != "" && !slices.Contains(reasons, reason) {
 						reasons = append(reasons, reason)

@@ -123,6 +123,8 @@ func receive(w http.ResponseWriter, r *http.Request) (status int, reason string)
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
 		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", payloadLimit)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		panic(http.ErrAbortHandler) // the caller went away, and nobody reads an answer
 	case err != nil:
 		return http.StatusBadRequest, fmt.Sprintf("the body is malformed: %v", err)
 	}

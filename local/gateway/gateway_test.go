@@ -382,23 +382,28 @@ func TestEachRequestIsLogged(t *testing.T) {
 
 // A caller that does not wait for the answer leaves a line too.
 func TestCallerThatGoesAway(t *testing.T) {
-	s := start(t, nil)
-	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(connection, "GET /api/echo/slow HTTP/1.1\r\nHost: x\r\n\r\n")
-	time.Sleep(100 * time.Millisecond) // or the server sees the end before the request
-	connection.Close()
-	eventually(t, "it is logged", func() bool {
+	for request, want := range map[string]string{
+		"GET /api/echo/slow HTTP/1.1\r\nHost: x\r\n\r\n":                       `^GET /api/echo/slow  -  \d+\.\d ms  echo task [0-9a-f]{8}  the caller went away$`,
+		"POST /api/echo/ HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nfew": `^POST /api/echo/  -  \d+\.\d ms  the caller went away$`,
+	} {
+		s := start(t, nil)
+		connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(connection, request)
+		time.Sleep(100 * time.Millisecond) // or the server sees the end before the request
+		connection.Close()
+		eventually(t, "it is logged", func() bool {
+			s.mutex.Lock()
+			defer s.mutex.Unlock()
+			return len(s.entries) == 1
+		})
 		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		return len(s.entries) == 1
-	})
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if line := s.entries[0].String(); !regexp.MustCompile(`^GET /api/echo/slow  -  \d+\.\d ms  echo task [0-9a-f]{8}  the caller went away$`).MatchString(line) {
-		t.Errorf("the line is %q", line)
+		if line := s.entries[0].String(); !regexp.MustCompile(want).MatchString(line) {
+			t.Errorf("the line is %q", line)
+		}
+		s.mutex.Unlock()
 	}
 }
 

@@ -45,6 +45,7 @@ func (r *Runner) answered(targetGroup string, status int, took time.Duration) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	counted := r.counted(targetGroup)
+	counted.count++
 	counted.seconds = append(counted.seconds, took.Seconds())
 	if status >= 500 {
 		counted.errors++

@@ -212,7 +212,6 @@ func (r *Runner) Pick(targetGroup string) *Picked {
 	r.turn++
 	t := all[r.turn%len(all)]
 	t.underWay.Add(1)
-	r.counted(targetGroup).count++
 	return &Picked{Target: t.target, Name: t.Name, Task: t.id, Address: t.address(), Transport: t.transport, Done: t.underWay.Done,
 		Answered: func(status int, took time.Duration) { r.answered(targetGroup, status, took) }}
 }
