@@ -6,7 +6,10 @@ PORT    ?= 8080
 # More arguments for the command that the target runs: make up ARGS=--refresh
 ARGS    ?=
 
-export STACK SERVICE YES TOKEN
+export STACK SERVICE YES TOKEN REQUEST
+
+# As it was given: it may come from a log, and make would run what is in $(shell ...).
+override REQUEST := $(value REQUEST)
 
 modules := . apps
 tool    := go tool -modfile=$(CURDIR)/scripts/tools/go.mod

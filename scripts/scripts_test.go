@@ -730,6 +730,34 @@ func TestMakeQuotes(t *testing.T) {
 	}
 }
 
+// A request that somebody has copied from a log reaches the trace as it is: make neither runs nor replaces parts of it.
+func TestMakeKeepsRequests(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("make is not on this machine")
+	}
+	folder := t.TempDir()
+	made, show := filepath.Join(folder, "made"), filepath.Join(folder, "show.mk")
+	if err := os.WriteFile(show, []byte("show:\n\t@printf '[%s]' \"$$REQUEST\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, request := range []string{"/api/books", "POST /api/books?a=b c&d='e'", "/?$filter=a&$(HOME)", "/$(shell touch " + made + ")", "/`touch " + made + "`"} {
+		for _, how := range []string{"argument", "environment"} {
+			c := exec.Command("make", "-s", "-C", "..", "-f", "Makefile", "-f", show, "show")
+			if how == "argument" {
+				c.Args = append(c.Args, "REQUEST="+request)
+			} else {
+				c.Env = append(os.Environ(), "REQUEST="+request)
+			}
+			if out, err := c.CombinedOutput(); err != nil || string(out) != "["+request+"]" {
+				t.Errorf("%s as an %s: %v, %s", request, how, err, out)
+			}
+		}
+	}
+	if _, err := os.Stat(made); err == nil {
+		t.Error("a part of a request was run as a command")
+	}
+}
+
 // Every command is in the list that a newcomer gets.
 func TestMakeHelp(t *testing.T) {
 	if _, err := exec.LookPath("make"); err != nil {

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -23,16 +24,19 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	defer func() { w.step.side = "" }()
 	w.at("security groups")
 	fromGroups, toGroups := s.groupNames(from.groups), s.groupNames(to.groups)
-	egress, out := s.findRule(EgressType, from, to, port)
-	ingress, in := s.findRule(IngressType, to, from, port)
+	egress, out, outTo := s.findRule(EgressType, from, to, port)
+	ingress, in, inFrom := s.findRule(IngressType, to, from, port)
+	noOut, noIn := !out && outTo == "", !in && inFrom == ""
 	switch a, b := s.vpcs(from.subnets), s.vpcs(to.subnets); {
 	case !slices.Equal(a, b) || len(a) != 1:
 		w.lacks("", by, status, "%s is in VPC %v, %s in VPC %v", from.name, a, to.name, b)
-	case (!out || !in) && w.unread(""):
-	case !out:
+	case (noOut || noIn) && w.unread(""):
+	case noOut:
 		w.fault(by, status, "security group %s of %s has no egress rule to %s on tcp %d", fromGroups, from.name, toGroups, port).used = s.all(GroupType, from.groups)
-	case !in:
+	case noIn:
 		w.fault(by, status, "security group %s of %s has no ingress rule from %s on tcp %d", toGroups, to.name, fromGroups, port).used = s.all(GroupType, to.groups)
+	case !out || !in:
+		w.unknown(cmp.Or(outTo, inFrom))
 	case !w.over:
 		w.hop(fromGroups+" to "+toGroups, []Resource{egress, ingress}, "tcp %d: egress rule %s, ingress rule %s", port, egress.Name, ingress.Name)
 		w.Hops[len(w.Hops)-1].ends = append(slices.Clone(from.of), to.of...)
@@ -43,14 +47,24 @@ func (s *Set) connect(w *Way, side string, from, to endpoint, port int, by Respo
 	return !w.over
 }
 
-// findRule returns a rule of one side's groups that allows the other side.
-func (s *Set) findRule(typ string, of, peer endpoint, port int) (Resource, bool) {
+// findRule returns a rule of one side's groups that allows the other side: of several that do so together, the last. If there
+// is none, perhaps says of which prefix list nobody knows whether it has the other side.
+func (s *Set) findRule(typ string, of, peer endpoint, port int) (rule Resource, found bool, perhaps string) {
+	left := slices.Clone(peer.subnets) // that no rule has covered
 	for _, r := range s.Of(typ) {
-		if allows(r, of.groups, port) && (slices.Contains(peer.groups, r.Outputs.Text("referencedSecurityGroupId")) || s.covers(r.Outputs.Text("cidrIpv4"), peer.subnets)) {
-			return r, true
+		if !allows(r, of.groups, port) {
+			continue
+		}
+		v := r.Outputs
+		left = slices.DeleteFunc(left, func(id string) bool { return s.covers(v.Text("cidrIpv4"), id) })
+		if slices.Contains(peer.groups, v.Text("referencedSecurityGroupId")) || len(peer.subnets) > 0 && len(left) == 0 {
+			return r, true, ""
+		}
+		if list := v.Text("prefixListId"); list != "" {
+			perhaps = fmt.Sprintf("whether prefix list %s in rule %s of security group %s has the addresses of %s", list, r.Name, s.groupNames(of.groups), peer.name)
 		}
 	}
-	return Resource{}, false
+	return Resource{}, false, perhaps
 }
 
 // allows tells whether a rule is of one of the groups, and for a port. With protocol -1 the ports do not count.
@@ -61,20 +75,12 @@ func allows(rule Resource, groups []string, port int) bool {
 	return slices.Contains(groups, v.Text("securityGroupId")) && (protocol == "-1" || protocol == "tcp" && inRange)
 }
 
-// covers tells whether all addresses that the subnets can give are in a range.
-func (s *Set) covers(cidr string, subnets []string) bool {
+// covers tells whether all addresses that a subnet can give are in a range.
+func (s *Set) covers(cidr, id string) bool {
 	whole, err := netip.ParsePrefix(cidr)
-	if err != nil || len(subnets) == 0 {
-		return false
-	}
-	for _, id := range subnets {
-		subnet, _ := s.Find(SubnetType, id)
-		block, err := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
-		if err != nil || whole.Bits() > block.Bits() || !whole.Contains(block.Addr()) {
-			return false
-		}
-	}
-	return true
+	subnet, _ := s.Find(SubnetType, id)
+	block, err2 := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
+	return err == nil && err2 == nil && whole.Bits() <= block.Bits() && whole.Contains(block.Addr())
 }
 
 // vpcs returns the VPCs that the subnets are in.

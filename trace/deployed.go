@@ -144,14 +144,20 @@ func (s *Set) arrive(w *Way) {
 		address := fmt.Sprintf("%s:%d", t.Text("id"), t.Number("port"))
 		w.hop(address, []Resource{health}, "%s", strings.TrimPrefix(strings.TrimSpace(t.Text("zone")+", "+state), ", "))
 		if state != "healthy" && why != "" {
-			if state != "initial" && state != "draining" { // as targets are when they come and go
+			switch state {
+			case "initial", "draining": // as targets are when they come and go
+			case "unavailable":
+				w.note(Unknown, "whether it is healthy: %s", why)
+			default:
 				w.note(Warning, "%s", why)
 			}
 			reasons = append(reasons, address+" is "+state+", "+why)
 		}
 	}
+	// A target without health checks, which a Lambda function has by default, gets requests.
+	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html (HealthCheckEnabled)
 	why := &Stop{}
-	if s.evidence(w, service, why); !known || byState["healthy"] > 0 {
+	if s.evidence(w, service, why); !known || byState["healthy"]+byState["unavailable"] > 0 {
 		return
 	}
 	// Of targets that are all unhealthy, each gets requests.

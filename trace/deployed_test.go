@@ -1,6 +1,8 @@
 package trace_test
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -105,6 +107,7 @@ var broken = []struct {
 	{"certificate expired", withDomain, func(f *fixture) { f.set(f.one(trace.CertificateType, "domain"), "notAfter", "2026-11-25T12:00:00Z") },
 		"callers refuse the certificate domain of the API: it expired on 2026-11-25", 0},
 	{"name leads elsewhere", withDomain, func(f *fixture) {
+		f.set(f.one(trace.RecordType, "consumer-ipv4"), "aliases", []any{map[string]any{"name": "other.example.com"}})
 		f.fact(trace.DNSType, "api.example.com", trace.Values{"addresses": []any{"198.51.100.7"}, "targetAddresses": []any{"192.0.2.1"}})
 	}, "api.example.com leads to 198.51.100.7", 0},
 	{"record gone", withDomain, func(f *fixture) {
@@ -156,6 +159,116 @@ func TestBrokenStacks(t *testing.T) {
 			testkit.Golden(t, file+".txt", way.Text(trace.Title(r), "arrives"))
 			testkit.Golden(t, file+".json", way.JSON(trace.Title(r)))
 		})
+	}
+}
+
+// What others may have set up around a stack that works: it does not stop there. Of what nobody can tell, it says so.
+func TestOthersAreNoTrouble(t *testing.T) {
+	another := func(f *fixture, outputs trace.Values) { // rule before that of the program
+		rule := f.one(trace.RuleType, "producer-book")
+		values := trace.Values{"arn": "arn:other", "listenerArn": rule.Outputs["listenerArn"], "priority": 5.0, "conditions": rule.Outputs["conditions"], "actions": rule.Outputs["actions"]}
+		maps.Copy(values, outputs)
+		f.Put(trace.Resource{Type: trace.RuleType, ID: "arn:other", Name: "priority 5", Outputs: values})
+	}
+	forward := func(groups ...any) []any {
+		return []any{map[string]any{"type": "forward", "forward": map[string]any{"targetGroups": groups}}}
+	}
+	host := []any{map[string]any{"hostHeader": map[string]any{"values": []any{"api.example.com"}}}}
+	for _, test := range []struct {
+		name    string
+		config  map[string]string
+		request string // default: /api/books
+		do      func(*fixture)
+		unknown string // beginning of why nobody can tell how it goes on; "": it arrives
+		note    string // one on the way
+	}{
+		{"a rule for a host alone takes the path", nil, "", func(f *fixture) {
+			another(f, trace.Values{"conditions": host})
+			f.lose(f.one(trace.RuleType, "producer-book"))
+		}, "whether rule priority 5 takes the request before", ""},
+		{"a rule for a host before the program's", nil, "", func(f *fixture) { another(f, trace.Values{"conditions": host}) }, "", "whether rule priority 5 takes the request before"},
+		{"a group without a weight", nil, "", func(f *fixture) {
+			f.fact(trace.TargetGroupType, "arn:blue", trace.Values{"arn": "arn:blue"})
+			f.fact(trace.TargetHealthType, "arn:blue", trace.Values{"targets": []any{}})
+			green := f.one(trace.TargetGroupType, "producer-book").Outputs["arn"]
+			another(f, trace.Values{"actions": forward(map[string]any{"arn": "arn:blue", "weight": 0.0}, map[string]any{"arn": green, "weight": 100.0})})
+		}, "", ""},
+		{"a login", nil, "", func(f *fixture) {
+			actions := f.one(trace.RuleType, "producer-book").Outputs["actions"].([]any)
+			another(f, trace.Values{"actions": append([]any{map[string]any{"type": "authenticate-oidc"}}, actions...)})
+		}, "", "whether action authenticate-oidc of priority 5 lets it through"},
+		{"an action of tomorrow", nil, "", func(f *fixture) { another(f, trace.Values{"actions": []any{map[string]any{"type": "teleport"}}}) }, "priority 5 has no action that is known here", ""},
+		{"a Lambda function", nil, "", func(f *fixture) {
+			f.health("producer-book", target("arn:aws:lambda:us-west-2:123456789012:function:f", "unavailable", "Target.HealthCheckDisabled", "Health checks are not enabled for this target"))
+		}, "", "whether it is healthy: Target.HealthCheckDisabled"},
+		{"a route to a Lambda function", nil, "", func(f *fixture) {
+			api := f.one(trace.APIType, "consumer").ID
+			f.fact(trace.IntegrationType, "lambda", trace.Values{"apiId": api, "integrationType": "AWS_PROXY", "connectionType": "INTERNET", "integrationUri": "arn:aws:lambda:us-west-2:123456789012:function:f"})
+			f.fact(trace.RouteType, "GET /api/books", trace.Values{"apiId": api, "routeKey": "GET /api/books", "target": "integrations/lambda"})
+		}, "integration lambda leads past the VPC link, to arn:aws:lambda", ""},
+		{"a stage that others deploy", nil, "", func(f *fixture) { f.set(f.one(trace.StageType, "consumer"), "autoDeploy", false) }, "", "it deploys none by itself"},
+		{"a proxy before the API", withDomain, "", func(f *fixture) {
+			f.fact(trace.DNSType, "api.example.com", trace.Values{"addresses": []any{"198.51.100.7"}, "targetAddresses": []any{"192.0.2.1"}})
+		}, "", "whether what is there passes requests on"},
+		{"a name of somebody else", nil, "https://www.example.com/api/books", func(*fixture) {}, "www.example.com is no name of this stack", ""},
+		{"a rule for each subnet", nil, "", func(f *fixture) {
+			f.lose(f.one(trace.IngressType, "producer-link-to-producer-alb"))
+			for _, subnet := range []string{"producer-private-1", "producer-private-2"} {
+				f.fact(trace.IngressType, "sgr-"+subnet, trace.Values{"securityGroupId": f.one(trace.GroupType, "producer-alb").ID, "ipProtocol": "tcp", "fromPort": 80.0, "toPort": 80.0,
+					"cidrIpv4": f.one(trace.SubnetType, subnet).Outputs["cidrBlock"]})
+			}
+		}, "", ""},
+		{"a prefix list", nil, "", func(f *fixture) {
+			f.lose(f.one(trace.IngressType, "producer-link-to-producer-alb"))
+			f.fact(trace.IngressType, "sgr-1", trace.Values{"securityGroupId": f.one(trace.GroupType, "producer-alb").ID, "ipProtocol": "-1", "prefixListId": "pl-1"})
+		}, "whether prefix list pl-1 in rule sgr-1 of security group producer-alb has the addresses of VPC link producer", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := healthy(t, test.config)
+			test.do(f)
+			r, err := trace.NewRequest(cmp.Or(test.request, "/api/books"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			way := f.Deployed(r)
+			text := way.Text(test.name, "arrives")
+			if way.Stop != nil || !strings.HasPrefix(way.Unknown, test.unknown) || (way.Unknown == "") != (test.unknown == "") || !strings.Contains(text, test.note) {
+				t.Errorf("want unknown %q, note %q:\n%s", test.unknown, test.note, text)
+			}
+		})
+	}
+}
+
+// A rule that sends callers elsewhere answers them, and not with an error.
+func TestRedirect(t *testing.T) {
+	f := healthy(t, nil)
+	f.set(f.one(trace.RuleType, "producer-book"), "actions", []any{map[string]any{"type": "redirect", "redirect": map[string]any{"statusCode": "HTTP_301"}}})
+	r, _ := trace.NewRequest("/api/books")
+	if way := f.Deployed(r); way.Stop == nil || way.Stop.Status != http.StatusMovedPermanently {
+		t.Errorf("%+v", way.Stop)
+	}
+}
+
+// Without a default route, tasks may reach AWS by other ways than endpoints.
+func TestOtherWaysOut(t *testing.T) {
+	for _, test := range []struct {
+		route map[string]any
+		warns bool
+	}{
+		{map[string]any{"cidrBlock": "10.0.0.0/16", "gatewayId": "local", "state": "active"}, true},
+		{map[string]any{"destinationPrefixListId": "pl-s3", "gatewayId": "vpce-1", "state": "active"}, true},
+		{map[string]any{"cidrBlock": "192.168.0.0/16", "transitGatewayId": "tgw-1", "state": "active"}, false},
+		{map[string]any{"destinationPrefixListId": "pl-all", "natGatewayId": "nat-1", "state": "active"}, false},
+	} {
+		f := healthy(t, nil)
+		for _, name := range []string{"producer-private-1", "producer-private-2"} {
+			table := f.one(trace.RouteTableType, name)
+			f.set(table, "routes", append(table.Outputs["routes"].([]any)[:1:1], test.route))
+		}
+		r, _ := trace.NewRequest("/api/books")
+		if text := f.Deployed(r).Text("", ""); strings.Contains(text, "has no default route") != test.warns {
+			t.Errorf("%v: want a warning: %v\n%s", test.route, test.warns, text)
+		}
 	}
 }
 
@@ -247,7 +360,7 @@ func TestSymptoms(t *testing.T) {
 		{"429 with limits", "429", "/api/books", nil, func(*fixture) {}, "unknown the stage lets requests through"},
 		{"401", "401", "/api/books", map[string]string{"authorization": "jwt", "jwt": `{"issuer":"https://issuer.example.com","audiences":["api"]}`}, func(*fixture) {},
 			"unknown the route lets the caller in"},
-		{"403", "403", "https://www.example.com/api/books", withDomain, func(*fixture) {}, "failed the API answers to the name"},
+		{"403", "403", "/api/books", withDomain, func(f *fixture) { f.lose(f.one(trace.MappingType, "consumer")) }, "failed the API answers to the name"},
 		{"404", "404", "", nil, func(f *fixture) { f.lose(f.one(trace.RuleType, "producer-author")) }, "failed a listener rule takes the path"},
 		{"timeout", "timeout", "/api/books", withDomain, func(f *fixture) {
 			f.fact(trace.DNSType, "api.example.com", trace.Values{"error": "no such host", "targetAddresses": []any{"192.0.2.1"}})

@@ -38,6 +38,9 @@ func (s *Set) Follow(r *http.Request) *Way {
 func (s *Set) follow(w *Way, r *http.Request) {
 	api := s.enter(w, r.Host)
 	w.hop(api.Name, []Resource{api, s.stage(api.ID)}, "%s %s, stage $default", r.Method, r.URL.Path)
+	if !s.stage(api.ID).Outputs.Is("autoDeploy") {
+		w.note(Unknown, "whether the stage has these routes and integrations: it deploys none by itself")
+	}
 	s.throttle(w, api)
 	if !w.over {
 		w.CORS = cors(api.Outputs.Object("corsConfiguration"), r)
@@ -63,6 +66,9 @@ func (s *Set) follow(w *Way, r *http.Request) {
 	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
+	if s.deployed() && v.Text("connectionType") != "VPC_LINK" {
+		w.unknown(fmt.Sprintf("integration %s leads past the VPC link, to %s", integration.Name, v.Text("integrationUri")))
+	}
 	w.at("VPC link")
 	link := s.need(w, LinkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
 	linkWorks(w, link)
@@ -130,16 +136,21 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 	s.handshake(w, integration, listener)
 
 	w.at("listener rule")
+	var perhaps []string
 	for _, rule := range s.rules(listener) {
 		if takes, others := judge(rule, path); takes && others && s.deployed() {
-			w.note(Unknown, "whether rule %s takes the request before: it looks at more than the path", rule.Name)
+			perhaps = append(perhaps, fmt.Sprintf("whether rule %s takes the request before: it looks at more than the path", rule.Name))
 		}
 		if matches(rule, path) {
+			for _, text := range perhaps {
+				w.note(Unknown, "%s", text)
+			}
 			w.took(rule, "priority %d, path %s", rule.Outputs.Number("priority"), strings.Join(patterns(rule), " or "))
 			s.followActions(w, rule, rule.Outputs.Objects("actions"))
 			return
 		}
 	}
+	w.unknown(strings.Join(perhaps, "; "))
 	if w.unread("") {
 		return
 	}
@@ -160,9 +171,16 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) {
 			stop := w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status)
 			stop.ContentType, stop.Body, stop.used = fixed.Text("contentType"), fixed.Text("messageBody"), []Resource{r}
 			return
+		case "redirect":
+			status, _ := strconv.Atoi(strings.TrimPrefix(action.Object("redirect").Text("statusCode"), "HTTP_"))
+			w.stop(LoadBalancer, status, "%s sends callers to another address", r.Name).used = []Resource{r}
+			return
 		case "forward":
 			w.at("target group")
 			arn, several := action.Text("targetGroupArn"), action.Object("forward").Objects("targetGroups")
+			// One of weight 0 gets no requests.
+			// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html
+			several = slices.DeleteFunc(several, func(g Values) bool { weight, ok := g["weight"].(float64); return ok && weight == 0 })
 			if arn == "" && len(several) > 0 {
 				arn = several[0].Text("arn")
 			}
@@ -176,7 +194,12 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) {
 			}
 			w.TargetGroup = group.Outputs.Text("arn")
 			return
+		default: // it asks who calls, before it forwards
+			w.note(Unknown, "whether action %s of %s lets it through", action.Text("type"), r.Name)
 		}
+	}
+	if s.deployed() {
+		w.unknown(r.Name + " has no action that is known here")
 	}
 	w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", r.Name)
 }

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -38,7 +39,10 @@ func (s *Set) enter(w *Way, host string) Resource {
 	}
 	api := s.api(w)
 	_, endpoint, _ := strings.Cut(api.Outputs.Text("apiEndpoint"), "://")
-	if (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host) {
+	named := func(r Resource) bool { return strings.EqualFold(r.Outputs.Text("domainName"), host) }
+	if s.deployed() && !strings.EqualFold(host, endpoint) && !slices.ContainsFunc(s.asked().Of(DomainType), named) {
+		w.unknown(host + " is no name of this stack: nobody knows what it leads to")
+	} else if (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host) {
 		w.at("domain name")
 		// API Gateway selects by the host, and answers so to one that is nobody's. Source: as above.
 		w.lacks("", API, http.StatusForbidden, "no API answers to %s", host)
@@ -85,7 +89,13 @@ func (s *Set) resolves(w *Way, domain Resource) {
 		w.hop(name, used, "%s", strings.Join(addresses, ", "))
 		w.note(Unknown, "whether these are addresses of the API")
 	case !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(want, a) }):
-		w.fault("", 0, "%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target).used = []Resource{fact}
+		text := fmt.Sprintf("%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target)
+		if len(s.lost(RecordType, "name", name)) == 0 {
+			w.hop(name, used, "%s", text)
+			w.note(Unknown, "whether what is there passes requests on, as a proxy would")
+			return
+		}
+		w.fault("", 0, "%s", text).used = []Resource{fact}
 	default:
 		w.hop(name, used, "leads to %s", target)
 	}

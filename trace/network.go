@@ -222,10 +222,11 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 	}
 	for _, subnet := range t.Subnets {
 		table, ok := s.tableOf(subnet)
-		if !ok {
-			continue
+		route, found := routeTo(table, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+		if !ok || !found && slices.ContainsFunc(table.Outputs.Objects("routes"), elsewhere) {
+			continue // nobody knows whether anything there leads to AWS
 		}
-		if problem = s.noWayOut(table); problem != "" {
+		if problem = s.noWayOut(table, route, found); problem != "" {
 			changed = append(s.lost(VPCRouteType, "routeTableId", table.ID), s.lost(AssociationType, "subnetId", subnet)...)
 			return fmt.Sprintf("route table %s of subnet %s %s", table.Name, s.nameOfSubnet(subnet), problem), changed, []Resource{table}
 		}
@@ -234,9 +235,8 @@ func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resourc
 	return "", nil, used
 }
 
-// noWayOut says what keeps subnets with a route table from reaching AWS.
-func (s *Set) noWayOut(table Resource) string {
-	route, found := routeTo(table, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+// noWayOut says what keeps subnets with a route table from reaching AWS, by its default route if that is found.
+func (s *Set) noWayOut(table Resource, route Values, found bool) string {
 	switch target := targetOf(route); {
 	case found && route.Text("state") == "blackhole":
 		return "sends 0.0.0.0/0 to " + target + ", which is not there"
@@ -248,13 +248,20 @@ func (s *Set) noWayOut(table Resource) string {
 	missing := slices.Clone(needed)
 	for _, r := range s.where(VpcEndpointType, "vpcId", table.Outputs.Text("vpcId")) {
 		missing = slices.DeleteFunc(missing, func(name string) bool {
-			return r.Outputs.Is("privateDnsEnabled") && strings.HasSuffix(r.Outputs.Text("serviceName"), "."+name)
+			private := r.Outputs.Is("privateDnsEnabled") || r.Expected == nil // others may have a zone of their own for it
+			return private && strings.HasSuffix(r.Outputs.Text("serviceName"), "."+name)
 		})
 	}
 	if len(missing) == 0 {
 		return ""
 	}
 	return "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
+}
+
+// elsewhere tells whether a route leads out of the VPC, and not to an endpoint of it.
+func elsewhere(route Values) bool {
+	target := targetOf(route)
+	return target != "local" && !strings.HasPrefix(target, "vpce-") && route.Text("ipv6CidrBlock") == ""
 }
 
 // lost tells of resources of a type that belonged to others, and are gone.

@@ -64,7 +64,7 @@ func (w *Way) JSON(title string) string {
 		Hops    []Hop  `json:"hops"`
 		Stop    *Stop  `json:"stop,omitempty"`
 		Unknown string `json:"unknown,omitempty"`
-	}{w.set, title, w.Stop == nil && w.Unknown == "", w.Hops, w.Stop, w.Unknown})
+	}{w.set, title, w.Stop == nil && w.Unknown == "", append([]Hop{}, w.Hops...), w.Stop, w.Unknown})
 }
 
 func indented(v any) string {

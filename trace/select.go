@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// api returns the HTTP API that has a stage $default; without, the way ends. The program has one.
+// api returns the HTTP API that has a stage $default; without, the way ends. The program has one. A stage that does not deploy
+// by itself goes on with what was deployed last, so on AWS it counts too; in a local run nothing was.
+// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-stages.html
 func (s *Set) api(w *Way) Resource {
 	w.at("HTTP API")
 	for _, stage := range s.where(StageType, "name", "$default") {
-		if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok && stage.Outputs.Is("autoDeploy") {
+		if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok && (stage.Outputs.Is("autoDeploy") || s.deployed()) {
 			return api
 		}
 	}

@@ -149,11 +149,18 @@ func (w *Way) lacks(id string, by Responder, status int, format string, args ...
 // unread ends a way as unknown if what decides at this hop, or what has this id, could not be read.
 func (w *Way) unread(id string) bool {
 	for _, k := range kinds {
-		if text := w.set.unread(k.typ, id); k.hop == w.step.kind && text != "" && !w.over {
-			w.Unknown, w.over = text, true
+		if k.hop == w.step.kind {
+			w.unknown(w.set.unread(k.typ, id))
 		}
 	}
 	return w.over
+}
+
+// unknown ends a way where nobody can tell how it goes on, and says why; "" does nothing.
+func (w *Way) unknown(why string) {
+	if why != "" && !w.over {
+		w.Unknown, w.over = why, true
+	}
 }
 
 // Refuse ends a way at the API, which does not take the request.
