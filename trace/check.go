@@ -83,24 +83,22 @@ var checks = []check{
 }
 
 // Symptoms are what Diagnose takes: statuses, and timeout.
-func Symptoms() []string {
-	var all []string
+func Symptoms() []string { return ofAll(func(c check) []string { return strings.Fields(c.symptoms) }) }
+
+// Headings are the headings of docs/operations.md that messages link to.
+func Headings() []string { return ofAll(func(c check) []string { return []string{c.heading} }) }
+
+// ofAll returns what checks have, each once.
+func ofAll(part func(check) []string) (all []string) {
 	for _, c := range checks {
-		all = append(all, strings.Fields(c.symptoms)...)
+		all = append(all, part(c)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// Headings are the headings of docs/operations.md that messages link to.
-func Headings() []string {
-	var all []string
-	for _, c := range checks {
-		all = append(all, c.heading)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+// shows tells whether a check looks at a step.
+func (c check) shows(at step) bool { return slices.Contains(c.steps, at) }
 
 func link(heading string) string { return "docs/operations.md#" + rollout.Anchor(heading) }
 
@@ -115,6 +113,7 @@ type Result struct {
 
 // Diagnosis is what can explain a symptom.
 type Diagnosis struct {
+	*Set
 	Symptom  string   `json:"symptom"`
 	Requests []string `json:"requests"`
 	Results  []Result `json:"results"` // the likeliest explanation first
@@ -134,7 +133,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 	if r == nil {
 		requests = s.requests()
 	}
-	d := &Diagnosis{Symptom: symptom}
+	d := &Diagnosis{Set: s, Symptom: symptom}
 	var ways []*Way
 	for _, r := range requests {
 		d.Requests = append(d.Requests, Title(r))
@@ -147,8 +146,8 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 			}
 		}
 	}
-	slices.SortStableFunc(d.Results, func(a, b Result) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
-	for _, stage := range s.Of(stageType) {
+	slices.SortStableFunc(d.Results, func(a, b Result) int { return likelier(a.State, b.State) })
+	for _, stage := range s.Of(StageType) {
 		_, group, found := strings.Cut(stage.Outputs.Object("accessLogSettings").Text("destinationArn"), ":log-group:")
 		if found && symptom != "timeout" {
 			d.Next = fmt.Sprintf(`aws logs filter-log-events --region %s --log-group-name %s --filter-pattern '{ $.status = "%s" }'`,
@@ -161,7 +160,7 @@ func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {
 // requests are one to each path that a listener rule takes, or should take.
 func (s *Set) requests() (all []*http.Request) {
 	var paths []string
-	for _, rule := range append(s.asked().Of(ruleType), s.Of(ruleType)...) {
+	for _, rule := range append(s.asked().Of(RuleType), s.Of(RuleType)...) {
 		for _, pattern := range patterns(rule) {
 			paths = append(paths, strings.TrimRight(pattern, "*"))
 		}
@@ -177,83 +176,65 @@ func (s *Set) requests() (all []*http.Request) {
 
 // run judges the hops of all ways. It returns nil if there is nothing of the kind on any, and nothing in the way. behind are
 // the checks that come later.
-func (c *check) run(ways []*Way, titles []string, behind []check) *Result {
-	result, reached := &Result{Title: c.title, State: Passed, Help: link(c.heading)}, false
+func (c check) run(ways []*Way, titles []string, behind []check) *Result {
+	result, reached := &Result{Title: c.title, State: Passed}, false
 	add := func(state, text string) {
 		reached = true
 		if f := (Finding{state, text}); !slices.Contains(result.Findings, f) {
 			result.Findings = append(result.Findings, f)
 		}
 	}
+	later := func(at step) bool { return slices.ContainsFunc(behind, func(c check) bool { return c.shows(at) }) }
 	if c.unknown != "" {
 		add(Unknown, c.unknown)
 	}
 	for i, w := range ways {
 		there := c.unknown != ""
+		why := w.Unknown
 		for _, stop := range w.stops {
-			if slices.Contains(c.steps, stop.step) {
+			if c.shows(stop.step) {
 				there = true
 				add(Failed, strings.Join(slices.Concat([]string{stop.Reason}, stop.Causes, stop.Changed), "; "))
 				result.Next, result.Help = cmp.Or(result.Next, stop.Next), cmp.Or(stop.Help, result.Help)
 			}
+			// What is not there, but lies before what is, does not concern this request.
+			there = there || later(stop.step)
+			why = cmp.Or(w.Unknown, stop.Reason)
 		}
 		for _, hop := range w.Hops {
-			if slices.Contains(c.steps, hop.step) {
+			if c.shows(hop.step) {
 				there, reached = true, true
 				for _, note := range hop.Notes {
 					add(strings.Replace(note.Kind, Drift, Warning, 1), strings.TrimSpace(hop.Resource+" "+hop.Detail)+": "+note.Text)
 				}
 			}
-			// What is not there, but lies before what is, does not concern this request.
-			there = there || slices.ContainsFunc(behind, func(c check) bool { return slices.Contains(c.steps, hop.step) })
+			there = there || later(hop.step)
 		}
-		if !there && w.Unknown != "" {
-			add(Unknown, titles[i]+" is not followed so far: "+w.Unknown)
-		} else if !there && w.Stop != nil {
-			if last := w.stops[len(w.stops)-1]; !slices.ContainsFunc(behind, func(c check) bool { return slices.Contains(c.steps, last.step) }) {
-				add(Unknown, titles[i]+" is not followed so far: "+last.Reason)
-			}
+		if !there && why != "" {
+			add(Unknown, titles[i]+" is not followed so far: "+why)
 		}
 	}
 	if !reached {
 		return nil
 	}
-	slices.SortStableFunc(result.Findings, func(a, b Finding) int { return slices.Index(states, a.State) - slices.Index(states, b.State) })
-	if len(result.Findings) > 0 {
-		result.State = result.Findings[0].State
-	} else {
-		result.Help = ""
+	if slices.SortStableFunc(result.Findings, func(a, b Finding) int { return likelier(a.State, b.State) }); len(result.Findings) > 0 {
+		result.State, result.Help = result.Findings[0].State, cmp.Or(result.Help, link(c.heading))
 	}
 	return result
 }
 
-// commands show a resource, by type. %[1]s is the region, %[2]s the id, %[3]s the cluster.
-var commands = map[string]string{
-	DNSType:          "dig +short %[2]s",
-	certificateType:  "aws acm describe-certificate --region %[1]s --certificate-arn %[2]s",
-	apiType:          "aws apigatewayv2 get-routes --region %[1]s --api-id %[2]s",
-	linkType:         "aws apigatewayv2 get-vpc-link --region %[1]s --vpc-link-id %[2]s",
-	groupType:        "aws ec2 describe-security-group-rules --region %[1]s --filters Name=group-id,Values=%[2]s",
-	ruleType:         "aws elbv2 describe-rules --region %[1]s --rule-arns %[2]s",
-	NetworkAclType:   "aws ec2 describe-network-acls --region %[1]s --network-acl-ids %[2]s",
-	RouteTableType:   "aws ec2 describe-route-tables --region %[1]s --route-table-ids %[2]s",
-	listenerType:     "aws elbv2 describe-rules --region %[1]s --listener-arn %[2]s",
-	TargetHealthType: "aws elbv2 describe-target-health --region %[1]s --target-group-arn %[2]s",
-	ServiceType:      "aws ecs describe-services --region %[1]s --cluster %[3]s --services %[2]s",
-}
+// likelier compares states as explanations.
+func likelier(a, b string) int { return slices.Index(states, a) - slices.Index(states, b) }
 
-// advise adds to a stop of a deployed stack the next command, and where to read on.
+// advise adds to a stop the next command, and where to read on.
 func (s *Set) advise(stop *Stop) {
-	if !s.deployed() {
-		return
-	}
 	for _, c := range checks {
-		if slices.Contains(c.steps, stop.step) {
+		if c.shows(stop.step) {
 			stop.Help = link(c.heading)
 		}
 	}
 	if len(stop.used) > 0 && (stop.Kind == "target" || stop.Kind == "task") {
-		if first := stop.used[0].Type; first == RouteTableType || first == groupType {
+		if first := stop.used[0].Type; first == RouteTableType || first == GroupType {
 			stop.Help = link(headingWayOut)
 		} else if heading := rollout.Heading(strings.Join(append(stop.Causes, stop.Reason), "\n")); heading != "" {
 			stop.Help = link(heading)
@@ -264,20 +245,8 @@ func (s *Set) advise(stop *Stop) {
 		return
 	}
 	for _, r := range stop.used {
-		if command := commands[r.Type]; command != "" && stop.Next == "" {
-			stop.Next = fmt.Sprintf(command, s.Region, r.ID, r.Outputs.Text("cluster"))
+		if command := kindOf(r.Type).command; command != "" && stop.Next == "" {
+			stop.Next = strings.NewReplacer("REGION", s.Region, "ID", r.ID, "CLUSTER", r.Outputs.Text("cluster")).Replace(command)
 		}
 	}
 }
-
-// words name types in messages.
-var words = map[string]string{
-	RecordType: "record", domainType: "domain name", mappingType: "API mapping", certificateType: "certificate", apiType: "HTTP API",
-	stageType: "stage", routeType: "route", authorizerType: "authorizer", integrationType: "integration", linkType: "VPC link",
-	egressType: "egress rule", ingressType: "ingress rule", balancerType: "load balancer", listenerType: "listener", ruleType: "listener rule",
-	groupType: "security group", subnetType: "subnet", TargetGroupType: "target group", ServiceType: "service", nameType: "Cloud Map service", namespaceType: "namespace",
-	routeResourceType: "route", associationType: "route table association", NetworkAclType: "network ACL", VpcEndpointType: "VPC endpoint", RouteTableType: "route table",
-}
-
-// Word is what people call a type, "" if package trace has no word for it.
-func Word(typ string) string { return words[typ] }

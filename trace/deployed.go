@@ -17,21 +17,14 @@ func NewRequest(text string) (*http.Request, error) {
 	if !found {
 		method, address = http.MethodGet, text
 	}
-	if strings.HasPrefix(address, "/") {
-		address = "https://" + address
-	} else if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
+	if u, err := url.Parse(address); !strings.HasPrefix(address, "/") && (err != nil || u.Scheme != "https" || u.Host == "") {
 		return nil, fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books", address)
 	}
 	return http.NewRequest(method, address, nil)
 }
 
 // Title is what messages call a request.
-func Title(r *http.Request) string {
-	if r.URL.Host == "" {
-		return r.Method + " " + r.URL.RequestURI()
-	}
-	return r.Method + " " + r.URL.String()
-}
+func Title(r *http.Request) string { return r.Method + " " + r.URL.String() }
 
 // Deployed follows a request to a stack on AWS, to the tasks. It says what is not as the last up left it, and at a stop
 // what the last up asked for.
@@ -42,9 +35,8 @@ func (s *Set) toTasks(r *http.Request) func(*Set, *Way) {
 	r = r.Clone(r.Context())
 	r.Host = cmp.Or(r.Host, s.asked().Host(), s.Host())
 	return func(s *Set, w *Way) {
-		if s.follow(w, r) {
-			s.arrive(w)
-		}
+		s.follow(w, r)
+		s.arrive(w)
 	}
 }
 
@@ -87,7 +79,7 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 	from, to := targetOfService(caller), targetOfService(called)
 	w.hop(caller.Name, []Resource{caller, called}, "calls %s on port %d", name, to.Port)
 	w.at("Cloud Map")
-	for _, entry := range s.Of(nameType) {
+	for _, entry := range s.Of(NameType) {
 		entryName, namespace := s.nameOf(entry)
 		// Names of a private namespace resolve in its VPC alone.
 		// Source: https://docs.aws.amazon.com/cloud-map/latest/dg/working-with-namespaces.html
@@ -97,8 +89,9 @@ func (s *Set) call(w *Way, caller, called Resource, name string) {
 				return
 			}
 			w.at("task")
-			if found := s.evidence(w, called); found.idle { // the name has the addresses of tasks that run
-				w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name).because(found, called)
+			why := &Stop{}
+			if s.evidence(w, called, why) { // the name has the addresses of tasks that run
+				w.stop("", 0, "%s has no address, as no task of service %s runs", name, called.Name).because(why, called)
 			}
 			return
 		}
@@ -135,17 +128,13 @@ func (s *Set) arrive(w *Way) {
 		t := targetOfService(service)
 		tasks := t.endpoint()
 		tasks.of = []Resource{service}
-		if !s.connect(w, "target", w.loadBalancer, tasks, t.Port, LoadBalancer, http.StatusGatewayTimeout) {
-			return
-		}
+		s.connect(w, "target", w.loadBalancer, tasks, t.Port, LoadBalancer, http.StatusGatewayTimeout)
 	}
 	health, known := s.Find(TargetHealthType, w.TargetGroup)
 	w.at("target")
 	if !known {
 		w.hop("", nil, "")
 		w.note(Unknown, "%s", cmp.Or(s.unread(TargetHealthType, w.TargetGroup), "no fact tells which targets are healthy"))
-		s.evidence(w, service)
-		return
 	}
 	byState, reasons := map[string]int{}, []string{}
 	targets := health.Outputs.Objects("targets")
@@ -167,8 +156,8 @@ func (s *Set) arrive(w *Way) {
 	}
 	// A target without health checks, which a Lambda function has by default, gets requests.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html (HealthCheckEnabled)
-	if byState["healthy"]+byState["unavailable"] > 0 {
-		s.evidence(w, service)
+	why := &Stop{}
+	if s.evidence(w, service, why); !known || byState["healthy"]+byState["unavailable"] > 0 {
 		return
 	}
 	// Of targets that are all unhealthy, each gets requests.
@@ -188,7 +177,7 @@ func (s *Set) arrive(w *Way) {
 		w.at("service")
 		text += ", and no ECS service registers its tasks there"
 	}
-	w.stop(by, status, "%s", text).because(s.evidence(w, service), health, service)
+	w.stop(by, status, "%s", text).because(why, health, service)
 }
 
 // answerOf tells how the load balancer answers in the place of targets that are all unhealthy, where their reasons say the
@@ -196,41 +185,31 @@ func (s *Set) arrive(w *Way) {
 // with a wrong status may answer anything.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 func answerOf(targets []Values) (by Responder, status int) {
-	reasons := map[string]bool{}
-	for _, t := range targets {
-		if t.Text("state") == "unhealthy" {
-			reasons[t.Text("reason")] = true
+	statuses := map[string]int{"Target.Timeout": http.StatusGatewayTimeout, "Target.FailedHealthChecks": http.StatusBadGateway}
+	for i, t := range slices.DeleteFunc(targets, func(t Values) bool { return t.Text("state") != "unhealthy" }) {
+		now := statuses[t.Text("reason")]
+		if now == 0 || i > 0 && now != status {
+			return "", 0
 		}
+		status = now
 	}
-	switch {
-	case len(reasons) == 1 && reasons["Target.Timeout"]:
-		return LoadBalancer, http.StatusGatewayTimeout
-	case len(reasons) == 1 && reasons["Target.FailedHealthChecks"]:
-		return LoadBalancer, http.StatusBadGateway
-	}
-	return "", 0
+	return LoadBalancer, status
 }
 
-// factsOf returns those of a type that are about a service.
-func (s *Set) factsOf(typ string, service Resource) []Resource {
-	return slices.DeleteFunc(s.Of(typ), func(r Resource) bool { return r.Outputs.Text("service") != service.ID })
+// because says of a stop what may be why, and where to look.
+func (stop *Stop) because(why *Stop, used ...Resource) {
+	stop.Causes, stop.Changed, stop.used = why.Causes, why.Changed, append(why.used, used...)
 }
 
-// evidence is what may be why no task answers, and where to look.
-type evidence struct {
-	causes, changed []string
-	used            []Resource
-	idle            bool // no task runs
-}
-
-// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way. The step stays.
-func (s *Set) evidence(w *Way, service Resource) (e evidence) {
+// evidence adds the tasks of a service, why some stopped, their way out and a deployment under way, and tells a stop what of
+// these may be why no task answers. It returns whether no task runs. The step stays.
+func (s *Set) evidence(w *Way, service Resource, stop *Stop) (idle bool) {
 	if service.ID == "" {
-		return e
+		return false
 	}
 	defer func(before step) { w.step = before }(w.step)
 	states, stopped := map[string]int{}, map[string]int{}
-	for _, task := range s.factsOf(TaskType, service) {
+	for _, task := range s.where(TaskType, "service", service.ID) {
 		// Those that a deployment or a lower count has taken away are no trouble.
 		if status, why := task.Outputs.Text("status"), stopReason(task); status != "STOPPED" {
 			states[status]++
@@ -246,29 +225,28 @@ func (s *Set) evidence(w *Way, service Resource) (e evidence) {
 	for _, why := range reasons[:min(len(reasons), maxReasons)] {
 		w.hop(service.Name, nil, "%d STOPPED", stopped[why])
 		w.note(Warning, "%s", why)
-		e.causes, e.used = append(e.causes, "tasks stopped: "+why), []Resource{service}
+		stop.Causes, stop.used = append(stop.Causes, "tasks stopped: "+why), []Resource{service}
 	}
 	s.tellUnread(w, TaskType, false)
 	w.at("way out of the tasks")
 	if problem, changed, used := s.wayOut(targetOfService(service)); problem != "" {
 		w.hop(names(used), used, "none to AWS, for images and logs")
 		w.note(Warning, "%s", problem)
-		e.causes, e.changed, e.used = append(e.causes, problem), changed, used
+		stop.Causes, stop.Changed, stop.used = append(stop.Causes, problem), changed, used
 	} else if len(used) > 0 && w.survey {
 		w.hop(names(used), used, "a default route, or VPC endpoints")
 	}
 	w.at("deployment")
-	for _, d := range s.factsOf(DeploymentType, service) {
+	for _, d := range s.where(DeploymentType, "service", service.ID) {
 		status, running := d.Outputs.Text("status"), d.Outputs.Number("running")
 		text := fmt.Sprintf("%s, %d of %d tasks running", status, running, d.Outputs.Number("requested"))
 		if w.hop(service.Name, nil, "%s", text); status != "SUCCESSFUL" {
 			w.note(Warning, "%s", cmp.Or(d.Outputs.Text("statusReason"), "until it is done, old and new tasks answer"))
-			e.causes = append(e.causes, "the deployment is "+text)
+			stop.Causes = append(stop.Causes, "the deployment is "+text)
 		}
-		e.idle = running == 0
+		idle = running == 0
 	}
-	e.idle = states["RUNNING"] == 0 && (e.idle || len(states)+len(stopped) > 0)
-	return e
+	return states["RUNNING"] == 0 && (idle || len(states)+len(stopped) > 0)
 }
 
 // maxReasons is how many reasons of stopped tasks are shown.

@@ -9,34 +9,6 @@ import (
 	"strings"
 )
 
-// counted are the outputs by type that decide on the way of a request. Others, such as tags, are no drift here. The count
-// of tasks is not among them: with scaling, it is not the program's.
-var counted = map[string][]string{
-	RecordType:      {"type", "aliases"},
-	domainType:      {"domainName", "domainNameConfiguration"},
-	mappingType:     {"apiId", "stage", "apiMappingKey"},
-	certificateType: {"domainName", "subjectAlternativeNames"},
-	apiType:         {"disableExecuteApiEndpoint", "corsConfiguration"},
-	stageType:       {"autoDeploy", "defaultRouteSettings", "routeSettings"},
-	routeType:       {"routeKey", "target", "authorizationType", "authorizerId"},
-	authorizerType:  {"authorizerType", "identitySources", "jwtConfiguration"},
-	integrationType: {"integrationType", "integrationUri", "connectionType", "connectionId", "timeoutMilliseconds", "tlsConfig", "requestParameters"},
-	linkType:        {"subnetIds", "securityGroupIds"},
-	egressType:      {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
-	ingressType:     {"ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"},
-	balancerType:    {"securityGroups", "subnets", "idleTimeout", "dropInvalidHeaderFields"},
-	listenerType:    {"port", "protocol", "certificateArn", "defaultActions"},
-	ruleType:        {"priority", "conditions", "actions"},
-	TargetGroupType: {"port", "protocol", "healthCheck"},
-	ServiceType:     {"taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries"},
-	nameType:        {"dnsConfig"},
-	namespaceType:   {"vpc"},
-}
-
-// matched are the types of which any resource may decide, not only one that another resource names. What the program did
-// not make of these is not what it asked for.
-var matched = []string{routeType, ruleType, egressType, ingressType, mappingType}
-
 // asked returns the set as the last up recorded it. What AWS alone knows is not in it.
 func (s *Set) asked() *Set {
 	asked := &Set{Around: s.Around, Stack: s.Stack, Region: s.Region, ReadAt: s.ReadAt}
@@ -44,25 +16,27 @@ func (s *Set) asked() *Set {
 		switch r := r.(Resource); {
 		case r.Expected != nil:
 			asked.Put(Resource{Type: r.Type, ID: r.ID, Name: r.Name, Outputs: r.Expected, Expected: r.Expected})
-		case counted[r.Type] != nil && !slices.Contains(matched, r.Type) || r.Type == subnetType || r.Type == groupType:
+		case kindOf(r.Type).counts != "" && !kindOf(r.Type).anyone:
 			asked.Put(r)
 		}
 	}
 	return asked
 }
 
-// explain follows a way, and beside it the one that the last up asked for. The first is marked with what differs.
+// explain follows a way, and on AWS beside it the one that the last up asked for. The first is marked with what differs.
 func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
-	before := s.asked()
-	w, asked := &Way{set: s, survey: survey}, &Way{set: before, survey: survey}
-	follow(s, w)
-	follow(before, asked)
+	w := &Way{set: s, survey: survey}
+	if follow(s, w); !s.deployed() {
+		return w
+	}
+	asked := &Way{set: s.asked(), survey: survey}
+	follow(asked.set, asked)
 	for i, hop := range w.Hops {
 		inPlace := slices.ContainsFunc(asked.Hops, func(h Hop) bool { return h.step == hop.step })
 		for _, r := range hop.used {
 			changed := s.drift(r)
-			if r.Expected == nil && s.deployed() && inPlace && slices.Contains(matched, r.Type) {
-				changed = []string{words[r.Type] + " " + r.Name + " is not of the program"}
+			if r.Expected == nil && inPlace && kindOf(r.Type).anyone {
+				changed = []string{Word(r.Type) + " " + r.Name + " is not of the program"}
 			}
 			for _, text := range changed {
 				w.Hops[i].Notes = append(w.Hops[i].Notes, Note{Drift, text})
@@ -71,25 +45,21 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	}
 	for _, stop := range w.stops {
 		i := slices.IndexFunc(asked.Hops, func(h Hop) bool { return h.step == stop.step })
-		if !s.deployed() || i < 0 {
+		if i < 0 {
 			s.advise(stop)
 			continue
 		}
 		hop := asked.Hops[i]
 		stop.used = append(stop.used, hop.used...)
-		for _, r := range append(hop.used, hop.ends...) {
-			stop.Changed = append(stop.Changed, s.drift(r)...)
-		}
+		stop.Changed = append(stop.Changed, s.drift(append(hop.used, hop.ends...)...)...)
 		passed := slices.ContainsFunc(w.Hops, func(h Hop) bool { return h.step == hop.step && h.Resource == hop.Resource })
 		if hop.Detail != "" && (len(stop.Changed) > 0 || !passed) {
 			stop.Asked = hop.Kind + " " + hop.Resource + ": " + hop.Detail
 		}
 		s.advise(stop)
-		for _, behind := range asked.Hops[i+1:] { // a survey shows these itself
-			for _, r := range behind.used {
-				if !survey {
-					stop.Changed = append(stop.Changed, s.drift(r)...)
-				}
+		for _, behind := range asked.Hops[i+1:] {
+			if !survey { // which shows these itself
+				stop.Changed = append(stop.Changed, s.drift(behind.used...)...)
 			}
 		}
 		slices.Sort(stop.Changed)
@@ -98,9 +68,17 @@ func (s *Set) explain(follow func(*Set, *Way), survey bool) *Way {
 	return w
 }
 
-// drift says how a resource differs from what the last up recorded.
-func (s *Set) drift(r Resource) (all []string) {
-	name := fmt.Sprintf("%s %s", words[r.Type], r.Name)
+// drift says how resources differ from what the last up recorded.
+func (s *Set) drift(resources ...Resource) (all []string) {
+	for _, r := range resources {
+		all = append(all, s.differs(r)...)
+	}
+	return all
+}
+
+// differs is drift of one resource.
+func (s *Set) differs(r Resource) (all []string) {
+	name := fmt.Sprintf("%s %s", Word(r.Type), r.Name)
 	now, there := s.resources.Load(key(r.Type, r.ID, r.Outputs))
 	if !there { // a gone one has no ARN
 		now, there = s.resources.Load(key(r.Type, r.ID, nil))
@@ -116,7 +94,7 @@ func (s *Set) drift(r Resource) (all []string) {
 		return nil
 	}
 	a, b := map[string]string{}, map[string]string{}
-	for _, field := range counted[r.Type] {
+	for _, field := range strings.Fields(kindOf(r.Type).counts) {
 		leaves(field, is.Outputs[field], a)
 		leaves(field, is.Expected[field], b)
 	}

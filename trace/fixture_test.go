@@ -13,22 +13,6 @@ import (
 	"private-api/trace"
 )
 
-// The types that the tests break.
-const (
-	apiType         = "aws:apigatewayv2/api:Api"
-	certificateType = "aws:acm/certificate:Certificate"
-	domainType      = "aws:apigatewayv2/domainName:DomainName"
-	egressType      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	integrationType = "aws:apigatewayv2/integration:Integration"
-	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	listenerType    = "aws:lb/listener:Listener"
-	routeType       = "aws:apigatewayv2/route:Route"
-	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	stageType       = "aws:apigatewayv2/stage:Stage"
-	subnetType      = "aws:ec2/subnet:Subnet"
-)
-
 // healthy is a stack as the program makes it, with facts of AWS that show nothing wrong.
 func healthy(t *testing.T, config map[string]string) *fixture {
 	t.Helper()
@@ -51,23 +35,23 @@ func healthy(t *testing.T, config map[string]string) *fixture {
 			f.Put(trace.Resource{Type: made.Type, ID: made.ID, Name: made.Name, Outputs: copied(t, outputs), Expected: copied(t, outputs)})
 		}
 	}
-	for _, link := range f.Of(linkType) {
+	for _, link := range f.Of(trace.LinkType) {
 		f.set(link, "vpcLinkStatus", "AVAILABLE")
 	}
-	for _, certificate := range f.Of(certificateType) {
+	for _, certificate := range f.Of(trace.CertificateType) {
 		f.set(certificate, "status", "ISSUED")
 		f.set(certificate, "notAfter", "2027-06-01T00:00:00Z")
 	}
-	for _, domain := range f.Of(domainType) {
+	for _, domain := range f.Of(trace.DomainType) {
 		f.fact(trace.DNSType, domain.ID, trace.Values{"addresses": []any{"192.0.2.1"}, "targetAddresses": []any{"192.0.2.2", "192.0.2.1"}})
 	}
 	var vpc string
 	var subnets []any
 	local := map[string]any{"cidrBlock": "10.0.0.0/16", "gatewayId": "local", "state": "active"}
-	for _, subnet := range f.Of(subnetType) {
+	for _, subnet := range f.Of(trace.SubnetType) {
 		vpc, subnets = subnet.Outputs.Text("vpcId"), append(subnets, subnet.ID)
 		table := f.one(trace.RouteTableType, subnet.Name)
-		route := f.one("aws:ec2/route:Route", subnet.Name).Outputs
+		route := f.one(trace.VPCRouteType, subnet.Name).Outputs
 		out := map[string]any{"cidrBlock": route["destinationCidrBlock"], "gatewayId": route["gatewayId"], "natGatewayId": route["natGatewayId"], "state": "active"}
 		f.set(table, "subnetIds", []any{subnet.ID})
 		f.set(table, "routes", []any{local, out})

@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,76 +34,64 @@ func (s *Set) Follow(r *http.Request) *Way {
 	return w
 }
 
-// follow returns false where the way ends before the target group.
-func (s *Set) follow(w *Way, r *http.Request) bool {
-	api, ok := s.enter(w, r.Host)
-	if !ok {
-		return false
-	}
+// follow adds the way to the target group.
+func (s *Set) follow(w *Way, r *http.Request) {
+	api := s.enter(w, r.Host)
 	w.hop(api.Name, []Resource{api, s.stage(api.ID)}, "%s %s, stage $default", r.Method, r.URL.Path)
 	if !s.stage(api.ID).Outputs.Is("autoDeploy") {
 		w.note(Unknown, "whether the stage has these routes and integrations: it deploys none by itself")
 	}
-	if !s.throttle(w, api) {
-		return false
+	s.throttle(w, api)
+	if !w.over {
+		w.CORS = cors(api.Outputs.Object("corsConfiguration"), r)
 	}
-	w.CORS = cors(api.Outputs.Object("corsConfiguration"), r)
 
 	// Without a route, a preflight is still answered where the API has CORS.
 	w.at("route")
 	route, found := s.route(api.ID, r.Method, r.URL.Path)
-	if !found && !preflight(r, w.CORS) {
-		w.lacks("", API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).about(api)
-		return false
-	}
 	if found {
 		w.took(route, "%s", route.Outputs.Text("routeKey"))
-		if !s.authorize(w, route) {
-			return false
-		}
+		s.authorize(w, route)
+	} else if !preflight(r, w.CORS) {
+		w.lacks("", API, http.StatusNotFound, "no route of the API takes %s %s", r.Method, r.URL.EscapedPath()).used = []Resource{api}
 	}
 	if preflight(r, w.CORS) {
 		w.stop(API, http.StatusNoContent, "the API answers the CORS preflight itself")
-		return false
 	}
 
 	w.at("integration")
-	integration, ok := s.need(w, integrationType, strings.TrimPrefix(route.Outputs.Text("target"), "integrations/"),
+	integration := s.need(w, IntegrationType, strings.TrimPrefix(route.Outputs.Text("target"), "integrations/"),
 		http.StatusInternalServerError, "route %s has no integration", route.Name)
-	if !ok {
-		return false
-	}
 	v := integration.Outputs
 	w.Parameters = v.Object("requestParameters")
 	w.Timeout = time.Duration(v.Number("timeoutMilliseconds")) * time.Millisecond
 	w.took(integration, "%s by %s", v.Text("integrationType"), v.Text("connectionType"))
 	if s.deployed() && v.Text("connectionType") != "VPC_LINK" {
-		w.Unknown = fmt.Sprintf("integration %s leads past the VPC link, to %s", integration.Name, v.Text("integrationUri"))
-		return false
+		w.unknown(fmt.Sprintf("integration %s leads past the VPC link, to %s", integration.Name, v.Text("integrationUri")))
 	}
 	w.at("VPC link")
-	link, ok := s.need(w, linkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
-	if !ok || !linkWorks(w, link) {
-		return false
-	}
+	link := s.need(w, LinkType, v.Text("connectionId"), http.StatusServiceUnavailable, "integration %s names a VPC link that is not there", integration.Name)
+	linkWorks(w, link)
 	w.at("listener")
-	listener, ok := s.need(w, listenerType, v.Text("integrationUri"), http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
-	return ok && s.followFromLink(w, integration, link, listener, r.URL.Path)
+	listener := s.need(w, ListenerType, v.Text("integrationUri"), http.StatusServiceUnavailable, "integration %s names a listener that is not there", integration.Name)
+	if !w.over {
+		s.followFromLink(w, integration, link, listener, r.URL.Path)
+	}
 }
 
 // need returns a resource without which the way ends at the API.
-func (s *Set) need(w *Way, typ, reference string, status int, format string, args ...any) (Resource, bool) {
+func (s *Set) need(w *Way, typ, reference string, status int, format string, args ...any) Resource {
 	r, ok := s.Find(typ, reference)
 	if !ok {
 		w.lacks(reference, API, status, format, args...)
 	}
-	return r, ok
+	return r
 }
 
 // linkWorks adds the VPC link, and ends the way if its state is known and keeps it from passing requests on. That makes
 // them fail; callers report a 503.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html
-func linkWorks(w *Way, link Resource) bool {
+func linkWorks(w *Way, link Resource) {
 	detail := fmt.Sprintf("%d subnets", len(link.Outputs.Texts("subnetIds")))
 	status := link.Outputs.Text("vpcLinkStatus")
 	if status != "" {
@@ -118,24 +105,20 @@ func linkWorks(w *Way, link Resource) bool {
 		"DELETING": "AWS deletes it",
 	}[status]
 	if !bad {
-		if text := w.set.unread(linkType, link.ID); text != "" {
+		if text := w.set.unread(LinkType, link.ID); text != "" {
 			w.note(Unknown, "%s", text)
 		}
-		return true
+		return
 	}
 	if message := link.Outputs.Text("vpcLinkStatusMessage"); message != "" {
 		means += ": " + message
 	}
-	w.stop(API, http.StatusServiceUnavailable, "VPC link %s is %s: %s", link.Name, status, means).about(link)
-	return !w.ends()
+	w.fault(API, http.StatusServiceUnavailable, "VPC link %s is %s: %s", link.Name, status, means).used = []Resource{link}
 }
 
 // followFromLink goes on from the VPC link to the load balancer.
-func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path string) bool {
-	balancer, ok := s.need(w, balancerType, listener.Outputs.Text("loadBalancerArn"), http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
-	if !ok {
-		return false
-	}
+func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path string) {
+	balancer := s.need(w, BalancerType, listener.Outputs.Text("loadBalancerArn"), http.StatusServiceUnavailable, "listener %s has no load balancer", listener.Name)
 	w.loadBalancer, w.ListenerPort = loadBalancerEndpoint(balancer), listener.Outputs.Number("port")
 	w.ListenerProtocol = listener.Outputs.Text("protocol")
 	w.DropInvalidHeaders = balancer.Outputs.Is("dropInvalidHeaderFields")
@@ -144,15 +127,13 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 	// AWS documents that the groups must let the link through, not the answer where they do not; callers report a 503.
 	// Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
 	if !s.connect(w, "link", from, w.loadBalancer, w.ListenerPort, API, http.StatusServiceUnavailable) {
-		return false
+		return
 	}
 	w.LinkAddress = s.exampleAddress(from.subnets)
 	w.at("listener")
 	w.hop(listener.Name, []Resource{listener, balancer}, "%s :%d of load balancer %s", w.ListenerProtocol, w.ListenerPort, balancer.Name)
 	w.at("TLS")
-	if !s.handshake(w, integration, listener) && w.ends() {
-		return false
-	}
+	s.handshake(w, integration, listener)
 
 	w.at("listener rule")
 	var perhaps []string
@@ -165,36 +146,35 @@ func (s *Set) followFromLink(w *Way, integration, link, listener Resource, path 
 				w.note(Unknown, "%s", text)
 			}
 			w.took(rule, "priority %d, path %s", rule.Outputs.Number("priority"), strings.Join(patterns(rule), " or "))
-			return s.followActions(w, rule, rule.Outputs.Objects("actions"))
+			s.followActions(w, rule, rule.Outputs.Objects("actions"))
+			return
 		}
 	}
-	if w.Unknown = cmp.Or(strings.Join(perhaps, "; "), s.unread(ruleType, "")); w.Unknown != "" {
-		return false
+	w.unknown(strings.Join(perhaps, "; "))
+	if w.unread("") {
+		return
 	}
 	before := len(w.stops)
-	ok = s.followActions(w, listener, listener.Outputs.Objects("defaultActions"))
-	if len(w.stops) > before {
-		last := w.stops[before]
-		last.Reason = fmt.Sprintf("no listener rule has this path: the default action of listener %s answers %d", listener.Name, last.Status)
+	s.followActions(w, listener, listener.Outputs.Objects("defaultActions"))
+	for _, stop := range w.stops[before:] {
+		stop.Reason = fmt.Sprintf("no listener rule has this path: the default action of listener %s answers %d", listener.Name, stop.Status)
 	}
-	return ok
 }
 
 // followActions does what a listener or a rule of it says.
-func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
+func (s *Set) followActions(w *Way, r Resource, actions []Values) {
 	for _, action := range actions {
 		switch action.Text("type") {
 		case "fixed-response":
 			fixed := action.Object("fixedResponse")
 			status, _ := strconv.Atoi(fixed.Text("statusCode"))
-			w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status).about(r)
-			last := w.stops[len(w.stops)-1]
-			last.ContentType, last.Body = fixed.Text("contentType"), fixed.Text("messageBody")
-			return false
+			stop := w.stop(FixedResponse, status, "%s answers %d itself", r.Name, status)
+			stop.ContentType, stop.Body, stop.used = fixed.Text("contentType"), fixed.Text("messageBody"), []Resource{r}
+			return
 		case "redirect":
 			status, _ := strconv.Atoi(strings.TrimPrefix(action.Object("redirect").Text("statusCode"), "HTTP_"))
-			w.stop(LoadBalancer, status, "%s sends callers to another address", r.Name).about(r)
-			return false
+			w.stop(LoadBalancer, status, "%s sends callers to another address", r.Name).used = []Resource{r}
+			return
 		case "forward":
 			w.at("target group")
 			arn, several := action.Text("targetGroupArn"), action.Object("forward").Objects("targetGroups")
@@ -207,30 +187,28 @@ func (s *Set) followActions(w *Way, r Resource, actions []Values) bool {
 			group, ok := s.Find(TargetGroupType, arn)
 			if !ok {
 				w.lacks(arn, LoadBalancer, http.StatusServiceUnavailable, "%s forwards to a target group that is not there", r.Name)
-				return false
 			}
 			w.took(group, "%s :%d", group.Outputs.Text("protocol"), group.Outputs.Number("port"))
 			if len(several) > 1 {
 				w.note(Unknown, "whether it is this one: %s forwards to %d target groups", r.Name, len(several))
 			}
 			w.TargetGroup = group.Outputs.Text("arn")
-			return true
+			return
 		default: // it asks who calls, before it forwards
 			w.note(Unknown, "whether action %s of %s lets it through", action.Text("type"), r.Name)
 		}
 	}
 	if s.deployed() {
-		w.Unknown = r.Name + " has no action that is known here"
-		return false
+		w.unknown(r.Name + " has no action that is known here")
 	}
 	w.stop(LoadBalancer, http.StatusServiceUnavailable, "%s has no action that is known here", r.Name)
-	return false
 }
 
 // NoTargets ends a way whose target group has no targets registered.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 func (w *Way) NoTargets() *Way {
-	return w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
+	w.stop(LoadBalancer, http.StatusServiceUnavailable, "the target group has no targets")
+	return w
 }
 
 // NoAnswer ends a way whose target refuses the connection, breaks it off, or takes longer or answers more than an
@@ -238,13 +216,15 @@ func (w *Way) NoTargets() *Way {
 // Sources: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 func (w *Way) NoAnswer(err error) *Way {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	switch tooLarge := new(http.MaxBytesError); {
+	case errors.Is(err, context.DeadlineExceeded):
+		w.stop(API, http.StatusServiceUnavailable, "the integration did not answer within %v", w.Timeout)
+	case errors.As(err, &tooLarge):
+		w.stop(API, http.StatusInternalServerError, "the integration answered more than %d bytes", tooLarge.Limit)
+	default:
+		w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
 	}
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return w.stop(API, http.StatusInternalServerError, "the integration answered more than %d bytes", tooLarge.Limit)
-	}
-	return w.stop(LoadBalancer, http.StatusBadGateway, "the target does not answer: %v", err)
+	return w
 }
 
 // Connect takes the last hop, from the load balancer to a target. A connection that security groups drop times out; here
@@ -274,12 +254,12 @@ func (s *Set) Attached(targetGroup string) bool { return len(s.balancersOf(targe
 // balancersOf returns the load balancers that forward to a target group.
 func (s *Set) balancersOf(targetGroup string) []Resource {
 	var all []Resource
-	for _, listener := range s.Of(listenerType) {
+	for _, listener := range s.Of(ListenerType) {
 		actions := listener.Outputs.Objects("defaultActions")
 		for _, rule := range s.rules(listener) {
 			actions = append(actions, rule.Outputs.Objects("actions")...)
 		}
-		balancer, ok := s.Find(balancerType, listener.Outputs.Text("loadBalancerArn"))
+		balancer, ok := s.Find(BalancerType, listener.Outputs.Text("loadBalancerArn"))
 		if ok && slices.ContainsFunc(actions, func(a Values) bool { return a.Text("targetGroupArn") == targetGroup }) {
 			all = append(all, balancer)
 		}
@@ -289,7 +269,7 @@ func (s *Set) balancersOf(targetGroup string) []Resource {
 
 // DNSName returns the Cloud Map name that an ECS service registers, "" if none.
 func (s *Set) DNSName(service Resource) string {
-	entry, ok := s.Find(nameType, service.Outputs.Object("serviceRegistries").Text("registryArn"))
+	entry, ok := s.Find(NameType, service.Outputs.Object("serviceRegistries").Text("registryArn"))
 	if !ok {
 		return ""
 	}
@@ -299,6 +279,6 @@ func (s *Set) DNSName(service Resource) string {
 
 // nameOf returns the whole name of a Cloud Map service, and its namespace.
 func (s *Set) nameOf(entry Resource) (name string, namespace Resource) {
-	namespace, _ = s.Find(namespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
+	namespace, _ = s.Find(NamespaceType, entry.Outputs.Object("dnsConfig").Text("namespaceId"))
 	return entry.Outputs.Text("name") + "." + namespace.Outputs.Text("name"), namespace
 }

@@ -10,68 +10,62 @@ import (
 	"time"
 )
 
-// enter selects the API that answers to a host, and adds its domain name to the way; false ends the way. The names of this
-// machine stand for the execute-api endpoint, and without a domain any name does.
-func (s *Set) enter(w *Way, host string) (Resource, bool) {
+// enter selects the API that answers to a host, and adds its domain name to the way. The names of this machine stand for the
+// execute-api endpoint, and without a domain any name does.
+func (s *Set) enter(w *Way, host string) Resource {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	domains := s.Of(domainType)
+	domains := s.Of(DomainType)
 	for _, domain := range domains {
-		if !strings.EqualFold(domain.Outputs.Text("domainName"), host) {
+		v := domain.Outputs
+		if !strings.EqualFold(v.Text("domainName"), host) {
 			continue
 		}
-		if !s.resolves(w, domain) || !s.valid(w, domain) {
-			return Resource{}, false
-		}
+		s.resolves(w, domain)
+		s.valid(w, domain)
 		w.at("domain name")
-		w.took(domain, "%s, %s or newer", domain.Outputs.Text("domainName"), domain.Outputs.Object("domainNameConfiguration").Text("securityPolicy"))
+		w.took(domain, "%s, %s or newer", v.Text("domainName"), v.Object("domainNameConfiguration").Text("securityPolicy"))
 		w.at("API mapping")
-		for _, mapping := range s.Of(mappingType) {
-			if mapping.Outputs.Text("domainName") == domain.Outputs.Text("domainName") && mapping.Outputs.Text("apiMappingKey") == "" {
+		for _, mapping := range s.where(MappingType, "domainName", v.Text("domainName")) {
+			if mapping.Outputs.Text("apiMappingKey") == "" {
 				w.took(mapping, "stage %s", mapping.Outputs.Text("stage"))
 				return s.api(w)
 			}
 		}
 		// Source: https://repost.aws/knowledge-center/api-gateway-troubleshoot-403-forbidden
-		w.lacks("", API, http.StatusForbidden, "domain name %s is mapped to no API", domain.Outputs.Text("domainName"))
-		return Resource{}, false
+		w.lacks("", API, http.StatusForbidden, "domain name %s is mapped to no API", v.Text("domainName"))
+		return Resource{}
 	}
-	api, ok := s.api(w)
-	if !ok {
-		return api, false
-	}
+	api := s.api(w)
 	_, endpoint, _ := strings.Cut(api.Outputs.Text("apiEndpoint"), "://")
 	named := func(r Resource) bool { return strings.EqualFold(r.Outputs.Text("domainName"), host) }
-	switch {
-	case s.deployed() && !strings.EqualFold(host, endpoint) && !slices.ContainsFunc(s.asked().Of(domainType), named):
-		w.Unknown = host + " is no name of this stack: nobody knows what it leads to"
-	case (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host):
+	if s.deployed() && !strings.EqualFold(host, endpoint) && !slices.ContainsFunc(s.asked().Of(DomainType), named) {
+		w.unknown(host + " is no name of this stack: nobody knows what it leads to")
+	} else if (len(domains) > 0 || s.deployed()) && !strings.EqualFold(host, endpoint) && !loopback(host) {
 		w.at("domain name")
 		// API Gateway selects by the host, and answers so to one that is nobody's. Source: as above.
 		w.lacks("", API, http.StatusForbidden, "no API answers to %s", host)
-	case api.Outputs.Is("disableExecuteApiEndpoint"):
+	} else if api.Outputs.Is("disableExecuteApiEndpoint") {
 		// Source: https://repost.aws/knowledge-center/api-gateway-disable-endpoint
 		w.stop(API, http.StatusNotFound, "the execute-api endpoint of %s is disabled", api.Name)
-	default:
-		return api, true
 	}
-	return Resource{}, false
+	return api
 }
 
 // Host is the name that callers use: that of the domain, or of the execute-api endpoint.
 func (s *Set) Host() string {
-	for _, domain := range s.Of(domainType) {
+	for _, domain := range s.Of(DomainType) {
 		return domain.Outputs.Text("domainName")
 	}
-	for _, api := range s.Of(apiType) {
+	for _, api := range s.Of(APIType) {
 		return strings.TrimPrefix(api.Outputs.Text("apiEndpoint"), "https://")
 	}
 	return ""
 }
 
 // resolves adds where the name leads to, if that is known. A caller whose name does not lead to the API gets no answer of it.
-func (s *Set) resolves(w *Way, domain Resource) bool {
+func (s *Set) resolves(w *Way, domain Resource) {
 	name := domain.Outputs.Text("domainName")
 	w.at("DNS")
 	used := []Resource{}
@@ -89,42 +83,33 @@ func (s *Set) resolves(w *Way, domain Resource) bool {
 			w.hop(name, used, "a record leads to %s", target)
 		}
 		s.tellUnread(w, DNSType, s.deployed() && len(used) > 0)
-		return true
 	case fact.Outputs.Text("error") != "":
-		w.stop("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).about(fact)
+		w.fault("", 0, "%s has no address: %s", name, fact.Outputs.Text("error")).used = []Resource{fact}
 	case len(want) == 0:
 		w.hop(name, used, "%s", strings.Join(addresses, ", "))
 		w.note(Unknown, "whether these are addresses of the API")
-		return true
 	case !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(want, a) }):
 		text := fmt.Sprintf("%s leads to %s, as seen from here, and the API is at %s (%s)", name, strings.Join(addresses, ", "), strings.Join(want, ", "), target)
 		if len(s.lost(RecordType, "name", name)) == 0 {
 			w.hop(name, used, "%s", text)
 			w.note(Unknown, "whether what is there passes requests on, as a proxy would")
-			return true
+			return
 		}
-		w.stop("", 0, "%s", text).about(fact)
+		w.fault("", 0, "%s", text).used = []Resource{fact}
 	default:
 		w.hop(name, used, "leads to %s", target)
-		return true
 	}
-	return !w.ends()
 }
 
 // valid adds the certificate with which the API answers to a domain name, if its state is known.
-func (s *Set) valid(w *Way, domain Resource) bool {
-	certificate, ok := s.Find(certificateType, domain.Outputs.Object("domainNameConfiguration").Text("certificateArn"))
-	problem, until := s.expired(certificate)
-	if !ok || until == "" {
-		return true
-	}
+func (s *Set) valid(w *Way, domain Resource) {
+	certificate, ok := s.Find(CertificateType, domain.Outputs.Object("domainNameConfiguration").Text("certificateArn"))
 	w.at("certificate")
-	if problem != "" {
-		w.stop("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).about(certificate)
-		return !w.ends()
+	if problem, until := s.expired(certificate); problem != "" {
+		w.fault("", 0, "callers refuse the certificate %s of the API: it %s", certificate.Name, problem).used = []Resource{certificate}
+	} else if ok && until != "" {
+		w.took(certificate, "for %s, until %s", certificate.Outputs.Text("domainName"), until)
 	}
-	w.took(certificate, "for %s, until %s", certificate.Outputs.Text("domainName"), until)
-	return true
 }
 
 // expired says what keeps a certificate from being taken, and until when it is valid, "" if nobody knows.
@@ -151,21 +136,20 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && address.IsLoopback()
 }
 
-// handshake agrees on HTTP or HTTPS between an integration and a listener. It returns false where they do not, which ends
-// the way.
-func (s *Set) handshake(w *Way, integration, listener Resource) bool {
+// handshake agrees on HTTP or HTTPS between an integration and a listener, or the way ends.
+func (s *Set) handshake(w *Way, integration, listener Resource) {
 	tls, speaks := integration.Outputs["tlsConfig"].(map[string]any)
 	https := listener.Outputs.Text("protocol") == "HTTPS"
 	switch {
 	case !speaks && !https:
-		return true
+		return
 	case !speaks:
 		// Source: https://repost.aws/knowledge-center/api-gateway-private-integration-errors
-		w.stop(LoadBalancer, http.StatusBadRequest, "integration %s speaks HTTP, and listener %s takes HTTPS", integration.Name, listener.Name)
-		return false
+		w.fault(LoadBalancer, http.StatusBadRequest, "integration %s speaks HTTP, and listener %s takes HTTPS", integration.Name, listener.Name)
+		return
 	case !https:
-		w.stop(API, tlsFailed, "integration %s speaks HTTPS, and listener %s takes HTTP", integration.Name, listener.Name)
-		return false
+		w.fault(API, tlsFailed, "integration %s speaks HTTPS, and listener %s takes HTTP", integration.Name, listener.Name)
+		return
 	}
 	serverName := Values(tls).Text("serverNameToVerify")
 	var all []string
@@ -176,12 +160,13 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 			if problem, _ := s.expired(certificate); problem != "" {
 				w.note(Warning, "it %s; AWS does not say whether the API takes it then", problem)
 			}
-			return true
+			return
 		}
 		all = append(all, names...)
 	}
-	w.lacks("", API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
-	return false
+	if !w.unread("") {
+		w.fault(API, tlsFailed, "integration %s verifies %q, and the certificates of listener %s cover %q", integration.Name, serverName, listener.Name, all)
+	}
 }
 
 // certificates returns those of a listener: its default one, and those in its list. It takes one that covers the name that
@@ -189,18 +174,10 @@ func (s *Set) handshake(w *Way, integration, listener Resource) bool {
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html
 func (s *Set) certificates(listener Resource) []Resource {
 	arns := []string{listener.Outputs.Text("certificateArn")}
-	for _, listed := range s.Of(listedType) {
-		if arn := listed.Outputs.Text("certificateArn"); listed.Outputs.Text("listenerArn") == listener.Outputs.Text("arn") && !slices.Contains(arns, arn) {
-			arns = append(arns, arn)
-		}
+	for _, listed := range s.where(ListedType, "listenerArn", listener.Outputs.Text("arn")) {
+		arns = append(arns, listed.Outputs.Text("certificateArn"))
 	}
-	var all []Resource
-	for _, arn := range arns {
-		if certificate, ok := s.Find(certificateType, arn); ok {
-			all = append(all, certificate)
-		}
-	}
-	return all
+	return s.all(CertificateType, arns)
 }
 
 // tlsFailed is how the API answers where the integration's TLS fails. AWS documents it for REST APIs alone:

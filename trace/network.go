@@ -38,7 +38,7 @@ func (c crossing) String() string {
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html
 func (s *Set) crossings(from, to endpoint, port int) (all []crossing) {
 	block := func(id string) netip.Prefix {
-		subnet, _ := s.Find(subnetType, id)
+		subnet, _ := s.Find(SubnetType, id)
 		block, _ := netip.ParsePrefix(subnet.Outputs.Text("cidrBlock"))
 		return block.Masked()
 	}
@@ -52,14 +52,6 @@ func (s *Set) crossings(from, to endpoint, port int) (all []crossing) {
 		}
 	}
 	return all
-}
-
-// with adds a resource to a list once.
-func with(all []Resource, r Resource) []Resource {
-	if slices.ContainsFunc(all, func(other Resource) bool { return other.ID == r.ID }) {
-		return all
-	}
-	return append(all, r)
 }
 
 // acls adds the network ACLs of both sides, if they are known. They are stateless: answers need rules too. The subnet of
@@ -79,7 +71,7 @@ func (s *Set) acls(w *Way, all []crossing, by Responder, status int) {
 		rule, whole := deniedBy(acl.Outputs.Objects(c.direction), c.peer, c.ports)
 		text := fmt.Sprintf("%s rule %s of subnet %s denies", c.direction, rule, s.nameOfSubnet(c.subnet))
 		if whole {
-			w.stop(by, status, "network ACL %s: %s %v", acl.Name, text, c).about(acl)
+			w.fault(by, status, "network ACL %s: %s %v", acl.Name, text, c).used = []Resource{acl}
 			return
 		}
 		if rule != "" {
@@ -199,7 +191,7 @@ func (s *Set) routes(w *Way, all []crossing, by Responder, status int) {
 		used = with(used, table)
 		switch target := targetOf(route); {
 		case route.Text("state") == "blackhole":
-			w.stop(by, status, "route table %s of subnet %s sends %s to %s, which is not there", table.Name, s.nameOfSubnet(c.subnet), route.Text("cidrBlock"), target).about(table)
+			w.fault(by, status, "route table %s of subnet %s sends %s to %s, which is not there", table.Name, s.nameOfSubnet(c.subnet), route.Text("cidrBlock"), target).used = []Resource{table}
 			return
 		case target != "local":
 			around = append(around, fmt.Sprintf("whether %s lets it through: %s sends %s there", target, table.Name, route.Text("cidrBlock")))
@@ -224,45 +216,46 @@ var needed = []string{"ecr.api", "ecr.dkr", "logs"}
 // wayOut says what keeps tasks from reaching AWS for images and logs, "" if nothing does or nobody knows. changed is what is
 // not as the last up left it, and used what was looked at.
 func (s *Set) wayOut(t Target) (problem string, changed []string, used []Resource) {
-	https := func(r Resource) bool {
-		all := r.Outputs.Text("ipProtocol") == "-1"
-		return slices.Contains(t.Groups, r.Outputs.Text("securityGroupId")) && (all || r.Outputs.Number("fromPort") <= 443 && 443 <= r.Outputs.Number("toPort"))
-	}
-	if !slices.ContainsFunc(s.Of(egressType), https) && s.unread(egressType, "") == "" {
-		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(egressType, "securityGroupId", t.Groups...), s.groups(t.Groups)
+	out := func(r Resource) bool { return allows(r, t.Groups, 443) }
+	if !slices.ContainsFunc(s.Of(EgressType), out) && s.unread(EgressType, "") == "" {
+		return "security group " + s.groupNames(t.Groups) + " has no egress rule on tcp 443", s.lost(EgressType, "securityGroupId", t.Groups...), s.all(GroupType, t.Groups)
 	}
 	for _, subnet := range t.Subnets {
 		table, ok := s.tableOf(subnet)
-		if !ok {
-			continue
-		}
 		route, found := routeTo(table, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-		if !found && slices.ContainsFunc(table.Outputs.Objects("routes"), elsewhere) {
-			continue // nobody knows whether that leads to AWS
+		if !ok || !found && slices.ContainsFunc(table.Outputs.Objects("routes"), elsewhere) {
+			continue // nobody knows whether anything there leads to AWS
 		}
-		used = with(used, table)
-		switch target := targetOf(route); {
-		case found && route.Text("state") == "blackhole":
-			problem = "sends 0.0.0.0/0 to " + target + ", which is not there"
-		case found && strings.HasPrefix(target, "igw-"):
-			problem = "sends 0.0.0.0/0 to an internet gateway, which tasks without a public address cannot use"
-		case !found && s.unread(VpcEndpointType, "") == "":
-			missing := slices.DeleteFunc(slices.Clone(needed), func(name string) bool {
-				return slices.ContainsFunc(s.Of(VpcEndpointType), func(r Resource) bool {
-					v := r.Outputs
-					return v.Text("vpcId") == table.Outputs.Text("vpcId") && strings.HasSuffix(v.Text("serviceName"), "."+name) && (v.Is("privateDnsEnabled") || r.Expected == nil) // others may have a zone of their own for it
-				})
-			})
-			if len(missing) > 0 {
-				problem = "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
-			}
-		}
-		if problem != "" {
-			changed = append(s.lost(routeResourceType, "routeTableId", table.ID), s.lost(associationType, "subnetId", subnet)...)
+		if problem = s.noWayOut(table, route, found); problem != "" {
+			changed = append(s.lost(VPCRouteType, "routeTableId", table.ID), s.lost(AssociationType, "subnetId", subnet)...)
 			return fmt.Sprintf("route table %s of subnet %s %s", table.Name, s.nameOfSubnet(subnet), problem), changed, []Resource{table}
 		}
+		used = with(used, table)
 	}
 	return "", nil, used
+}
+
+// noWayOut says what keeps subnets with a route table from reaching AWS, by its default route if that is found.
+func (s *Set) noWayOut(table Resource, route Values, found bool) string {
+	switch target := targetOf(route); {
+	case found && route.Text("state") == "blackhole":
+		return "sends 0.0.0.0/0 to " + target + ", which is not there"
+	case found && strings.HasPrefix(target, "igw-"):
+		return "sends 0.0.0.0/0 to an internet gateway, which tasks without a public address cannot use"
+	case found || s.unread(VpcEndpointType, "") != "":
+		return ""
+	}
+	missing := slices.Clone(needed)
+	for _, r := range s.where(VpcEndpointType, "vpcId", table.Outputs.Text("vpcId")) {
+		missing = slices.DeleteFunc(missing, func(name string) bool {
+			private := r.Outputs.Is("privateDnsEnabled") || r.Expected == nil // others may have a zone of their own for it
+			return private && strings.HasSuffix(r.Outputs.Text("serviceName"), "."+name)
+		})
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return "has no default route, and the VPC has no endpoint for " + strings.Join(missing, ", ")
 }
 
 // elsewhere tells whether a route leads out of the VPC, and not to an endpoint of it.
@@ -273,19 +266,15 @@ func elsewhere(route Values) bool {
 
 // lost tells of resources of a type that belonged to others, and are gone.
 func (s *Set) lost(typ, output string, of ...string) (all []string) {
-	for _, r := range s.asked().Of(typ) {
-		if slices.Contains(of, r.Outputs.Text(output)) {
-			all = append(all, s.drift(r)...)
-		}
+	for _, id := range of {
+		all = append(all, s.drift(s.asked().where(typ, output, id)...)...)
 	}
 	return all
 }
 
 func (s *Set) nameOfSubnet(id string) string {
-	if r, ok := s.Find(subnetType, id); ok && r.Name != "" {
-		return r.Name
-	}
-	return id
+	r, _ := s.Find(SubnetType, id)
+	return cmp.Or(r.Name, id)
 }
 
 // names joins the names of resources.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // Text prints a way as a table. arrived is the verdict on one that nothing stops.
@@ -30,48 +29,42 @@ func (w *Way) Text(title, arrived string) string {
 	table.Flush()
 	switch stop := w.Stop; {
 	case w.Unknown != "":
-		fmt.Fprintf(&b, "\nunknown from here: %s\n", w.Unknown)
+		say(&b, "\nunknown from here", w.Unknown)
 	case stop == nil:
 		fmt.Fprintf(&b, "\n%s\n", arrived)
 	default:
-		fmt.Fprintf(&b, "\nstops: %s\n", stop.Reason)
+		say(&b, "\nstops", stop.Reason)
 		if stop.Status != 0 {
 			fmt.Fprintf(&b, "the caller gets %d %s\n", stop.Status, http.StatusText(stop.Status))
 		}
-		for _, section := range []struct {
-			label string
-			lines []string
-		}{
-			{"why", stop.Causes}, {"drift", stop.Changed},
-			{"asked for", []string{stop.Asked}}, {"next", []string{stop.Next}}, {"see", []string{stop.Help}},
-		} {
-			for _, line := range section.lines {
-				if line != "" {
-					fmt.Fprintf(&b, "%s: %s\n", section.label, line)
-				}
-			}
-		}
+		say(&b, "why", stop.Causes...)
+		say(&b, "drift", stop.Changed...)
+		say(&b, "asked for", stop.Asked)
+		say(&b, "next", stop.Next)
+		say(&b, "see", stop.Help)
 	}
 	return b.String()
 }
 
+// say prints texts that are not empty, a line each.
+func say(b *strings.Builder, label string, texts ...string) {
+	for _, text := range texts {
+		if text != "" {
+			fmt.Fprintf(b, "%s: %s\n", label, text)
+		}
+	}
+}
+
 // JSON returns a way for machines. Its arrives is whether nothing that is known stops it.
-func (w *Way) JSON(s *Set, title string) string {
+func (w *Way) JSON(title string) string {
 	return indented(struct {
-		head
+		*Set
 		Request string `json:"request"`
 		Arrives bool   `json:"arrives"`
 		Hops    []Hop  `json:"hops"`
 		Stop    *Stop  `json:"stop,omitempty"`
 		Unknown string `json:"unknown,omitempty"`
-	}{head{s.Stack, s.Region, s.ReadAt}, title, w.Stop == nil && w.Unknown == "", append([]Hop{}, w.Hops...), w.Stop, w.Unknown})
-}
-
-// head says what the facts are of.
-type head struct {
-	Stack  string    `json:"stack"`
-	Region string    `json:"region"`
-	ReadAt time.Time `json:"readAt"`
+	}{w.set, title, w.Stop == nil && w.Unknown == "", append([]Hop{}, w.Hops...), w.Stop, w.Unknown})
 }
 
 func indented(v any) string {
@@ -91,26 +84,16 @@ func (d *Diagnosis) Text() string {
 	fmt.Fprintf(&b, "%s: %s\n\n", d.Symptom, strings.Join(d.Requests, ", "))
 	for _, r := range d.Results {
 		fmt.Fprintf(&b, "  %-8s %s\n", r.State, r.Title)
+		const indent = "           "
 		for _, f := range r.Findings {
-			fmt.Fprintf(&b, "           %s: %s\n", f.State, f.Text)
+			say(&b, indent+f.State, f.Text)
 		}
-		if r.Next != "" {
-			fmt.Fprintf(&b, "           next: %s\n", r.Next)
-		}
-		if r.Help != "" {
-			fmt.Fprintf(&b, "           see: %s\n", r.Help)
-		}
+		say(&b, indent+"next", r.Next)
+		say(&b, indent+"see", r.Help)
 	}
-	if d.Next != "" {
-		fmt.Fprintf(&b, "\nthe requests that got it: %s\n", d.Next)
-	}
+	say(&b, "\nthe requests that got it", d.Next)
 	return b.String()
 }
 
 // JSON returns the checks for machines.
-func (d *Diagnosis) JSON(s *Set) string {
-	return indented(struct {
-		head
-		*Diagnosis
-	}{head{s.Stack, s.Region, s.ReadAt}, d})
-}
+func (d *Diagnosis) JSON() string { return indented(d) }

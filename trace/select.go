@@ -10,47 +10,40 @@ import (
 	"strings"
 )
 
-// api returns the HTTP API that has a stage $default; false ends the way. The program has one. A stage that does not deploy by
-// itself goes on with what was deployed last, so on AWS it counts too; in a local run nothing was.
+// api returns the HTTP API that has a stage $default; without, the way ends. The program has one. A stage that does not deploy
+// by itself goes on with what was deployed last, so on AWS it counts too; in a local run nothing was.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-stages.html
-func (s *Set) api(w *Way) (Resource, bool) {
+func (s *Set) api(w *Way) Resource {
 	w.at("HTTP API")
-	for _, stage := range s.Of(stageType) {
-		if stage.Outputs.Text("name") == "$default" && (stage.Outputs.Is("autoDeploy") || s.deployed()) {
-			if api, ok := s.Find(apiType, stage.Outputs.Text("apiId")); ok {
-				return api, true
-			}
+	for _, stage := range s.where(StageType, "name", "$default") {
+		if api, ok := s.Find(APIType, stage.Outputs.Text("apiId")); ok && (stage.Outputs.Is("autoDeploy") || s.deployed()) {
+			return api
 		}
 	}
 	w.lacks("", API, http.StatusNotFound, "there is no HTTP API with a stage $default")
-	return Resource{}, false
+	return Resource{}
 }
 
 // stage returns that of an API.
 func (s *Set) stage(api string) Resource {
-	for _, stage := range s.Of(stageType) {
-		if stage.Outputs.Text("apiId") == api {
-			return stage
-		}
-	}
-	return Resource{}
+	return append(s.where(StageType, "apiId", api), Resource{})[0]
 }
 
-// throttle ends a way if the stage allows no requests, as it does where one limit is 0. It returns false then.
+// throttle ends a way if the stage allows no requests, as it does where one limit is 0.
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
-func (s *Set) throttle(w *Way, api Resource) bool {
+func (s *Set) throttle(w *Way, api Resource) {
 	stage := s.stage(api.ID)
 	limits := stage.Outputs.Object("defaultRouteSettings")
 	rate, _ := limits["throttlingRateLimit"].(float64)
 	burst := limits.Number("throttlingBurstLimit")
 	if len(limits) == 0 || !s.deployed() {
-		return true
+		return
 	}
 	w.at("throttling")
 	text := fmt.Sprintf("%v requests a second, in bursts of %d", rate, burst)
 	if (burst == 0) != (rate == 0) {
-		w.stop(API, http.StatusTooManyRequests, "stage %s allows no requests: %s", stage.Name, text)
-		return !w.ends()
+		w.fault(API, http.StatusTooManyRequests, "stage %s allows no requests: %s", stage.Name, text)
+		return
 	}
 	if w.took(stage, "%s", text); burst == 0 { // the provider says 0 in the place of nothing
 		w.note(Unknown, "whether the stage allows nothing, or has no limits of its own")
@@ -58,7 +51,6 @@ func (s *Set) throttle(w *Way, api Resource) bool {
 	if w.survey {
 		w.note(Unknown, "whether callers send more than that, or all APIs of the account in this region get more than AWS allows it")
 	}
-	return true
 }
 
 // route selects the most specific match: a full match of route and method, then one with a greedy variable, then
@@ -66,10 +58,7 @@ func (s *Set) throttle(w *Way, api Resource) bool {
 // Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 func (s *Set) route(api, method, path string) (Resource, bool) {
 	best, bestRank := Resource{}, []int(nil)
-	for _, r := range s.Of(routeType) {
-		if r.Outputs.Text("apiId") != api {
-			continue
-		}
+	for _, r := range s.where(RouteType, "apiId", api) {
 		if rank := rankRoute(r.Outputs.Text("routeKey"), method, path); rank != nil && slices.Compare(rank, bestRank) > 0 {
 			best, bestRank = r, rank
 		}
@@ -108,12 +97,12 @@ func rankRoute(key, method, path string) []int {
 	return []int{full, literals, ownMethod}
 }
 
-// authorize returns false where the route wants to know its caller, and nothing proves who that is. In a local run no
+// authorize ends a way where the route wants to know its caller, and nothing proves who that is. In a local run no
 // request proves anything: there are neither the keys of an issuer nor those of an IAM user. On AWS, nobody but the API
 // knows what a request proves.
 // Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
-func (s *Set) authorize(w *Way, route Resource) bool {
+func (s *Set) authorize(w *Way, route Resource) {
 	status, wants := 0, ""
 	switch route.Outputs.Text("authorizationType") {
 	case "JWT":
@@ -121,21 +110,20 @@ func (s *Set) authorize(w *Way, route Resource) bool {
 	case "AWS_IAM":
 		status, wants = http.StatusForbidden, "a request signed with IAM credentials"
 	default:
-		return true
+		return
 	}
 	w.at("authorizer")
 	if !s.deployed() {
 		w.stop(API, status, "not authorized: route %s asks for %s", route.Name, wants)
-		return false
+		return
 	}
 	used := []Resource{route}
-	if authorizer, ok := s.Find(authorizerType, route.Outputs.Text("authorizerId")); ok {
+	if authorizer, ok := s.Find(AuthorizerType, route.Outputs.Text("authorizerId")); ok {
 		used = append(used, authorizer)
 		wants += " " + authorizer.Outputs.Object("jwtConfiguration").Text("issuer")
 	}
 	w.hop(route.Name, used, "asks for %s", wants)
 	w.note(Unknown, "whether it lets the caller in: without that, the API answers %d", status)
-	return true
 }
 
 // preflight tells whether a request asks for permission for another one, of an API that has CORS.
@@ -177,20 +165,14 @@ func cors(config Values, r *http.Request) http.Header {
 // rules returns the rules of a listener in the order in which they are tried: lowest priority first.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
 func (s *Set) rules(listener Resource) []Resource {
-	var all []Resource
-	for _, r := range s.Of(ruleType) {
-		if r.Outputs.Text("listenerArn") == listener.Outputs.Text("arn") {
-			all = append(all, r)
-		}
-	}
+	all := s.where(RuleType, "listenerArn", listener.Outputs.Text("arn"))
 	slices.SortStableFunc(all, func(a, b Resource) int {
 		return cmp.Compare(a.Outputs.Number("priority"), b.Outputs.Number("priority"))
 	})
 	return all
 }
 
-func patterns(rule Resource) []string {
-	var all []string
+func patterns(rule Resource) (all []string) {
 	for _, c := range rule.Outputs.Objects("conditions") {
 		all = append(all, c.Object("pathPattern").Texts("values")...)
 	}

@@ -11,36 +11,6 @@ import (
 	"time"
 )
 
-// The types that requests pass through.
-const (
-	domainType      = "aws:apigatewayv2/domainName:DomainName"
-	mappingType     = "aws:apigatewayv2/apiMapping:ApiMapping"
-	listedType      = "aws:lb/listenerCertificate:ListenerCertificate"
-	certificateType = "aws:acm/certificate:Certificate"
-	apiType         = "aws:apigatewayv2/api:Api"
-	integrationType = "aws:apigatewayv2/integration:Integration"
-	routeType       = "aws:apigatewayv2/route:Route"
-	authorizerType  = "aws:apigatewayv2/authorizer:Authorizer"
-	stageType       = "aws:apigatewayv2/stage:Stage"
-	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	// Of a route table: one route, and a subnet that it is for.
-	routeResourceType = "aws:ec2/route:Route"
-	associationType   = "aws:ec2/routeTableAssociation:RouteTableAssociation"
-	groupType         = "aws:ec2/securityGroup:SecurityGroup"
-	egressType        = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType       = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	subnetType        = "aws:ec2/subnet:Subnet"
-	balancerType      = "aws:lb/loadBalancer:LoadBalancer"
-	listenerType      = "aws:lb/listener:Listener"
-	ruleType          = "aws:lb/listenerRule:ListenerRule"
-	namespaceType     = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
-	nameType          = "aws:servicediscovery/service:Service"
-	// The exported ones are what tasks are made of.
-	ServiceType        = "aws:ecs/service:Service"
-	TargetGroupType    = "aws:lb/targetGroup:TargetGroup"
-	TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
-)
-
 // Resource is one that is deployed.
 type Resource struct {
 	Type, ID string
@@ -95,12 +65,13 @@ func (v Values) Object(name string) Values { m, _ := v[name].(map[string]any); r
 // Set is all resources that are deployed. Several goroutines may use it at once. The zero value is empty.
 type Set struct {
 	// Around are resources that the program did not make. Find finds them too.
-	Around []Resource
+	Around []Resource `json:"-"`
 	// Stack and Region are the names that commands to copy need, and ReadAt is when the facts were read. In a local run,
 	// they are empty.
-	Stack, Region string
-	ReadAt        time.Time
-	resources     sync.Map // of Resource, by key
+	Stack     string    `json:"stack"`
+	Region    string    `json:"region"`
+	ReadAt    time.Time `json:"readAt"`
+	resources sync.Map  // of Resource, by key
 }
 
 // key tells two resources apart. The revisions of a task definition share an id, not an ARN.
@@ -129,6 +100,11 @@ func (s *Set) Of(typ string) []Resource {
 	return all
 }
 
+// where returns the resources of a type that have a text as an output.
+func (s *Set) where(typ, output, text string) []Resource {
+	return slices.DeleteFunc(s.Of(typ), func(r Resource) bool { return r.Outputs.Text(output) != text })
+}
+
 // Find returns the resource of a type by id or ARN.
 func (s *Set) Find(typ, reference string) (Resource, bool) {
 	for _, r := range append(s.Of(typ), s.Around...) {
@@ -137,6 +113,24 @@ func (s *Set) Find(typ, reference string) (Resource, bool) {
 		}
 	}
 	return Resource{}, false
+}
+
+// all returns those of the resources with these ids or ARNs that there are, each once.
+func (s *Set) all(typ string, references []string) (all []Resource) {
+	for _, reference := range references {
+		if r, ok := s.Find(typ, reference); ok {
+			all = with(all, r)
+		}
+	}
+	return all
+}
+
+// with adds a resource to a list once.
+func with(all []Resource, r Resource) []Resource {
+	if slices.ContainsFunc(all, func(other Resource) bool { return other.ID == r.ID }) {
+		return all
+	}
+	return append(all, r)
 }
 
 // deployed tells whether the set is of a stack on AWS.

@@ -31,9 +31,9 @@ type Way struct {
 	loadBalancer endpoint
 	set          *Set
 	step         step // that is looked at
-	// survey tells to go on behind a stop where that is possible. Stops are all of them; Stop is the first.
-	survey bool
-	stops  []*Stop
+	// survey tells to go on behind a fault. Stops are all of them; Stop is the first. Behind the end, nothing is added.
+	survey, over bool
+	stops        []*Stop
 }
 
 // step is what is decided at a hop.
@@ -106,61 +106,68 @@ func (w *Way) took(r Resource, format string, args ...any) {
 }
 
 func (w *Way) hop(resource string, used []Resource, format string, args ...any) {
+	if w.over {
+		return
+	}
 	w.Hops = append(w.Hops, Hop{Kind: w.step.kind, Resource: resource, Detail: fmt.Sprintf(format, args...), step: w.step, used: used})
 }
 
 // note adds to the last hop.
 func (w *Way) note(kind, format string, args ...any) {
+	if w.over {
+		return
+	}
 	last := &w.Hops[len(w.Hops)-1]
 	last.Notes = append(last.Notes, Note{kind, fmt.Sprintf(format, args...)})
 }
 
-func (w *Way) stop(by Responder, status int, format string, args ...any) *Way {
+// stop ends a way.
+func (w *Way) stop(by Responder, status int, format string, args ...any) *Stop {
+	stop := w.fault(by, status, format, args...)
+	w.over = true
+	return stop
+}
+
+// fault ends a way too, but a survey goes on behind it.
+func (w *Way) fault(by Responder, status int, format string, args ...any) *Stop {
 	stop := &Stop{Kind: w.step.kind, Reason: fmt.Sprintf(format, args...), By: by, Status: status, step: w.step}
-	w.stops = append(w.stops, stop)
-	if w.Stop == nil {
-		w.Stop = stop
+	if !w.over {
+		w.stops = append(w.stops, stop)
+		w.Stop, w.over = w.stops[0], !w.survey
 	}
-	return w
+	return stop
 }
 
 // lacks ends a way where something is missing: unknown if that, or what has this id, could not be read.
-func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Way {
-	for _, typ := range decides[w.step.kind] {
-		if text := w.set.unread(typ, id); text != "" {
-			w.Unknown = text
-			return w
-		}
+func (w *Way) lacks(id string, by Responder, status int, format string, args ...any) *Stop {
+	if w.unread(id) {
+		return &Stop{}
 	}
 	return w.stop(by, status, format, args...)
 }
 
-// decides are the types that decide at a kind of hop.
-var decides = map[string][]string{
-	"domain name": {domainType}, "API mapping": {mappingType}, "HTTP API": {stageType, apiType}, "route": {routeType},
-	"integration": {integrationType}, "VPC link": {linkType}, "listener": {listenerType, balancerType},
-	"security groups": {egressType, ingressType, subnetType}, "TLS": {certificateType, listedType},
-	"listener rule": {ruleType}, "target group": {TargetGroupType}, "Cloud Map": {nameType, namespaceType},
+// unread ends a way as unknown if what decides at this hop, or what has this id, could not be read.
+func (w *Way) unread(id string) bool {
+	for _, k := range kinds {
+		if k.hop == w.step.kind {
+			w.unknown(w.set.unread(k.typ, id))
+		}
+	}
+	return w.over
 }
 
-// about says of the last stop which resource to look at.
-func (w *Way) about(resources ...Resource) {
-	if w.Unknown == "" {
-		w.stops[len(w.stops)-1].used = resources
+// unknown ends a way where nobody can tell how it goes on, and says why; "" does nothing.
+func (w *Way) unknown(why string) {
+	if why != "" && !w.over {
+		w.Unknown, w.over = why, true
 	}
 }
 
-// because says of the last stop what is known of why.
-func (w *Way) because(e evidence, resources ...Resource) {
-	stop := w.stops[len(w.stops)-1]
-	stop.Causes, stop.Changed, stop.used = e.causes, e.changed, append(e.used, resources...)
-}
-
-// ends tells whether there is nothing more to look at.
-func (w *Way) ends() bool { return w.Unknown != "" || w.Stop != nil && !w.survey }
-
 // Refuse ends a way at the API, which does not take the request.
-func (w *Way) Refuse(status int, reason string) *Way { return w.stop(API, status, "%s", reason) }
+func (w *Way) Refuse(status int, reason string) *Way {
+	w.stop(API, status, "%s", reason)
+	return w
+}
 
 // Where says where a way stops and why; "" if it does not stop.
 func (w *Way) Where() string {

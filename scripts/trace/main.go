@@ -80,14 +80,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, read func
 	if err != nil {
 		return unknown, err
 	}
+	print := func(text, json string) {
+		if *asJSON {
+			text = json
+		}
+		fmt.Fprint(stdout, text)
+	}
 	if symptom != "" {
 		d := set.Diagnose(symptom, request)
-		if *asJSON {
-			fmt.Fprint(stdout, d.JSON(set))
-		} else {
-			fmt.Fprint(stdout, d.Text())
-		}
-		if d.Failed() {
+		if print(d.Text(), d.JSON()); d.Failed() {
 			return stops, nil
 		}
 		return arrives, nil
@@ -101,11 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, read func
 	} else {
 		way, title = set.Deployed(request), trace.Title(request)
 	}
-	if *asJSON {
-		fmt.Fprint(stdout, way.JSON(set, title))
-	} else {
-		fmt.Fprint(stdout, way.Text(title, "nothing that is known stops it"))
-	}
+	print(way.Text(title, "nothing that is known stops it"), way.JSON(title))
 	switch {
 	case way.Stop != nil:
 		return stops, nil

@@ -61,12 +61,8 @@ func Read(ctx context.Context, o Options) (*trace.Set, error) {
 		return nil, fmt.Errorf("credentials of stack %s: %w", o.Stack, err)
 	}
 	// Each step knows more of what to ask for.
-	for _, step := range [][]func(){
-		{r.readAPI, r.readTasks}, {r.readLinks, r.readListeners}, {r.readActions}, {r.readTargetGroups, r.readSubnets, r.readGroups}, {r.readHealth, r.readNetwork},
-	} {
-		for _, read := range step {
-			read()
-		}
+	for _, read := range []func(){r.readAPI, r.readIntegrations, r.readListeners, r.readAttachments, r.readNetwork} {
+		read()
 		r.questions.Wait()
 	}
 	return r.set, nil
@@ -136,37 +132,28 @@ func (r *reader) unknown(m missing, text string) {
 	}})
 }
 
-// put adds what AWS says of a resource to what is known of it. One that the refresh could not read stays unknown: there is
-// nothing that the last up recorded to compare it with.
+// done tells whether there is nothing more to read of a resource. The refresh has read all but how a VPC link is, and the
+// routes that AWS made itself. One that it could not read stays unknown: there is nothing to compare it with.
+func (r *reader) done(typ, id string) bool {
+	_, known := r.set.Find(typ, id)
+	_, unread := r.set.Find(trace.UnknownType, typ+" "+id)
+	return unread || known && typ != trace.LinkType && typ != trace.RouteTableType
+}
+
+// put adds what AWS says of a resource to what is known of it.
 func (r *reader) put(typ, id, name string, outputs trace.Values) {
-	known, ok := r.set.Find(typ, id)
-	if !ok && r.knows(typ, id) {
+	if r.done(typ, id) {
 		return
 	}
+	known, ok := r.set.Find(typ, id)
 	if !ok {
 		known = trace.Resource{Type: typ, ID: id, Name: name}
 	}
-	all := maps.Clone(known.Outputs)
-	if all == nil {
-		all = trace.Values{}
-	}
+	all := trace.Values{}
+	maps.Copy(all, known.Outputs)
 	maps.Copy(all, outputs)
 	known.Outputs = all
 	r.set.Put(known)
-}
-
-// knows tells whether something is in the set already, or is known to be unknown.
-func (r *reader) knows(typ, id string) bool {
-	_, ok := r.set.Find(typ, id)
-	_, unread := r.set.Find(trace.UnknownType, typ+" "+id)
-	return ok || unread
-}
-
-// putNew adds a resource that the program did not make.
-func (r *reader) putNew(typ, id, name string, outputs trace.Values) {
-	if !r.knows(typ, id) {
-		r.put(typ, id, name, outputs)
-	}
 }
 
 // nameOf is what people call a resource: its name if it is known, or its id.
@@ -179,59 +166,4 @@ func (r *reader) nameOf(typ, id string) string {
 func unique(all []string) []string {
 	slices.Sort(all)
 	return slices.DeleteFunc(slices.Compact(all), func(one string) bool { return one == "" })
-}
-
-// pages are what a question of the AWS SDK is answered in.
-type pages[Page, Option any] interface {
-	HasMorePages() bool
-	NextPage(ctx context.Context, options ...Option) (*Page, error)
-}
-
-// each takes all pages of an answer.
-func each[Page, Option any](ctx context.Context, all pages[Page, Option], take func(*Page)) error {
-	for all.HasMorePages() {
-		page, err := all.NextPage(ctx)
-		if err != nil {
-			return err
-		}
-		take(page)
-	}
-	return nil
-}
-
-// shape gives an answer of AWS the names and types that the provider's outputs have, and adds more.
-func shape(answer any, more map[string]any) trace.Values {
-	var doc any
-	text, err := json.Marshal(answer)
-	if err == nil {
-		err = json.Unmarshal(text, &doc)
-	}
-	values, ok := rename(doc).(map[string]any)
-	if err != nil || !ok { // of types of the SDK only
-		panic(fmt.Sprintf("%T has no shape: %v", answer, err))
-	}
-	if more != nil {
-		maps.Copy(values, shape(more, nil))
-	}
-	return values
-}
-
-// rename turns the SDK's names of fields into the provider's: FixedResponseConfig is fixedResponse there.
-func rename(doc any) any {
-	switch doc := doc.(type) {
-	case map[string]any:
-		renamed := map[string]any{}
-		for name, value := range doc {
-			if value != nil {
-				name = strings.TrimSuffix(name, "Config")
-				renamed[strings.ToLower(name[:1])+name[1:]] = rename(value)
-			}
-		}
-		return renamed
-	case []any:
-		for i := range doc {
-			doc[i] = rename(doc[i])
-		}
-	}
-	return doc
 }

@@ -12,10 +12,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	apitypes "github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
@@ -70,8 +78,8 @@ const denied = "<{%reset%}>Preview failed: reading ELBv2 Listener (l): operation
 	"api error AccessDenied: User: arn:aws:iam::1:user/u is not authorized to perform: elasticloadbalancing:DescribeListeners because no identity-based policy allows it<{%reset%}>\n"
 
 func TestRefresh(t *testing.T) {
-	link, other := state(linkType, "producer", "l1", values{"name": "old"}), state(providerType, "default_6_66_2", "d", nil)
-	successor, replaced := state(ruleType, "producer-book", "r2", values{"priority": 1.0}), state(ruleType, "producer-book", "r1", values{"priority": 1.0})
+	link, other := state(trace.LinkType, "producer", "l1", values{"name": "old"}), state(providerType, "default_6_66_2", "d", nil)
+	successor, replaced := state(trace.RuleType, "producer-book", "r2", values{"priority": 1.0}), state(trace.RuleType, "producer-book", "r1", values{"priority": 1.0})
 	replaced.Delete = true
 	component := state("private-api:producer:Producer", "producer", "", nil)
 	component.Custom = false
@@ -79,17 +87,17 @@ func TestRefresh(t *testing.T) {
 	inputs, err := r.take(strings.NewReader(events(
 		[2]*apitype.StepEventStateMetadata{provider(values{"region": "eu-west-1"}), provider(nil)}, [2]*apitype.StepEventStateMetadata{other, other},
 		[2]*apitype.StepEventStateMetadata{component, component}, [2]*apitype.StepEventStateMetadata{successor, successor}, [2]*apitype.StepEventStateMetadata{replaced, replaced},
-		[2]*apitype.StepEventStateMetadata{link, state(linkType, "producer", "l1", values{"name": "new"})},
-		[2]*apitype.StepEventStateMetadata{state(apiType, "consumer", "a1", values{"name": "api"}), nil},
-	) + failed(state(listenerType, "producer", "arn:l", nil), denied) + failed(state(subnetType, "producer-private-1", "subnet-1", nil), "timeout")))
+		[2]*apitype.StepEventStateMetadata{link, state(trace.LinkType, "producer", "l1", values{"name": "new"})},
+		[2]*apitype.StepEventStateMetadata{state(trace.APIType, "consumer", "a1", values{"name": "api"}), nil},
+	) + failed(state(trace.ListenerType, "producer", "arn:l", nil), denied) + failed(state(trace.SubnetType, "producer-private-1", "subnet-1", nil), "timeout")))
 	if err != nil || inputs.Text("region") != "eu-west-1" {
 		t.Errorf("inputs of the provider: %v, %v", inputs, err)
 	}
 	want := []trace.Resource{
-		{Type: trace.UnknownType, Name: "listener producer", Outputs: trace.Values{"reason": "access denied: elasticloadbalancing:DescribeListeners", "of": listenerType, "id": "arn:l", "name": "listener producer"}},
-		{Type: linkType, ID: "l1", Name: "producer", Outputs: trace.Values{"name": "new"}, Expected: trace.Values{"name": "old"}},
-		{Type: ruleType, ID: "r2", Name: "producer-book", Outputs: trace.Values{"priority": 1.0}, Expected: trace.Values{"priority": 1.0}},
-		{Type: trace.UnknownType, Name: "subnet producer-private-1", Outputs: trace.Values{"reason": "timeout", "of": subnetType, "id": "subnet-1", "name": "subnet producer-private-1"}},
+		{Type: trace.UnknownType, Name: "listener producer", Outputs: trace.Values{"reason": "access denied: elasticloadbalancing:DescribeListeners", "of": trace.ListenerType, "id": "arn:l", "name": "listener producer"}},
+		{Type: trace.LinkType, ID: "l1", Name: "producer", Outputs: trace.Values{"name": "new"}, Expected: trace.Values{"name": "old"}},
+		{Type: trace.RuleType, ID: "r2", Name: "producer-book", Outputs: trace.Values{"priority": 1.0}, Expected: trace.Values{"priority": 1.0}},
+		{Type: trace.UnknownType, Name: "subnet producer-private-1", Outputs: trace.Values{"reason": "timeout", "of": trace.SubnetType, "id": "subnet-1", "name": "subnet producer-private-1"}},
 	}
 	got := r.set.Of("")
 	for i := range got {
@@ -154,18 +162,18 @@ func TestNothingMayBeRead(t *testing.T) {
 	}
 	all := []*apitype.StepEventStateMetadata{
 		provider(values{"region": "eu-west-1"}),
-		state(domainType, "consumer", "d", values{"domainName": "api.example.com", "domainNameConfiguration": values{"targetDomainName": "d.example.net"}}),
-		state(apiType, "consumer", "a1", nil), state(integrationType, "consumer", "i1", values{"connectionId": "l1", "integrationUri": "arn:foreign"}),
-		state(linkType, "producer", "l1", values{"subnetIds": []any{"subnet-1"}, "securityGroupIds": []any{"sg-1"}}),
-		state(listenerType, "producer", "arn:l", values{"arn": "arn:l", "loadBalancerArn": "arn:b", "protocol": "HTTPS", "certificateArn": "arn:aws:acm:eu-west-1:1:certificate/c", "defaultActions": []any{values{"targetGroupArn": "arn:t"}}}),
-		state(subnetType, "producer-private-1", "subnet-1", values{"vpcId": "vpc-1"}),
+		state(trace.DomainType, "consumer", "d", values{"domainName": "api.example.com", "domainNameConfiguration": values{"targetDomainName": "d.example.net"}}),
+		state(trace.APIType, "consumer", "a1", nil), state(trace.IntegrationType, "consumer", "i1", values{"connectionId": "l1", "integrationUri": "arn:foreign"}),
+		state(trace.LinkType, "producer", "l1", values{"subnetIds": []any{"subnet-1"}, "securityGroupIds": []any{"sg-1"}}),
+		state(trace.ListenerType, "producer", "arn:l", values{"arn": "arn:l", "loadBalancerArn": "arn:b", "protocol": "HTTPS", "certificateArn": "arn:aws:acm:eu-west-1:1:certificate/c", "defaultActions": []any{values{"targetGroupArn": "arn:t"}}}),
+		state(trace.SubnetType, "producer-private-1", "subnet-1", values{"vpcId": "vpc-1"}),
 		state(trace.ServiceType, "producer-book", "arn:s", values{"cluster": "c", "name": "book"}),
 	}
 	var steps [][2]*apitype.StepEventStateMetadata
 	for _, s := range all {
 		steps = append(steps, [2]*apitype.StepEventStateMetadata{s, s})
 	}
-	unread := state(ruleType, "producer-book", "arn:r", values{"listenerArn": "arn:l"})
+	unread := state(trace.RuleType, "producer-book", "arn:r", values{"listenerArn": "arn:l"})
 	pulumi(t, events(steps...)+failed(unread, "error"), "255")
 	set, err := Read(t.Context(), Options{Folder: t.TempDir(), Stack: "dev", Endpoint: proxy.URL(), Resolver: resolver{}})
 	if err != nil {
@@ -207,15 +215,16 @@ func TestNothingMayBeRead(t *testing.T) {
 // What a refresh could not read is not taken for something that the program did not make, when it is seen in a list.
 func TestUnreadIsNotForeign(t *testing.T) {
 	r := &reader{set: &trace.Set{}}
-	if _, err := r.take(strings.NewReader(failed(state(ruleType, "producer-book", "arn:r", nil), denied))); err != nil {
+	if _, err := r.take(strings.NewReader(failed(state(trace.RuleType, "producer-book", "arn:r", nil), denied))); err != nil {
 		t.Fatal(err)
 	}
-	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:r"), Priority: aws.String("100")})
-	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:other"), Priority: aws.String("5")})
-	r.readRule("arn:l", elbtypes.Rule{RuleArn: aws.String("arn:default"), Priority: aws.String("default"), IsDefault: aws.Bool(true)})
-	r.put(ruleType, "arn:r", "again", nil)
-	r.unknown(missing{ruleType, "arn:r", "again"}, "again")
-	if got := r.set.Of(ruleType); len(got) != 1 || got[0].Name != "priority 5" || got[0].Outputs.Number("priority") != 5 || got[0].Outputs.Text("listenerArn") != "arn:l" {
+	r.found(trace.RuleType, shape(elasticloadbalancingv2.DescribeRulesOutput{Rules: []elbtypes.Rule{
+		{RuleArn: aws.String("arn:r"), Priority: aws.String("100")}, {RuleArn: aws.String("arn:other"), Priority: aws.String("5")},
+		{RuleArn: aws.String("arn:default"), Priority: aws.String("default"), IsDefault: aws.Bool(true)},
+	}}), trace.Values{"listenerArn": "arn:l"})
+	r.put(trace.RuleType, "arn:r", "again", nil)
+	r.unknown(missing{trace.RuleType, "arn:r", "again"}, "again")
+	if got := r.set.Of(trace.RuleType); len(got) != 1 || got[0].Name != "priority 5" || got[0].Outputs.Number("priority") != 5 || got[0].Outputs.Text("listenerArn") != "arn:l" {
 		t.Errorf("rules: %+v", got)
 	}
 	if got := r.set.Of(trace.UnknownType); len(got) != 1 || got[0].Name != "listener rule producer-book" {
@@ -238,39 +247,80 @@ func TestNames(t *testing.T) {
 // What AWS says has the shape in which the provider gives it.
 func TestShapes(t *testing.T) {
 	for name, test := range map[string]struct {
-		got  any
-		want string // some of it, in JSON
+		typ    string
+		answer any
+		want   string // some of the resource's outputs, in JSON
 	}{
-		"actions": {actions([]elbtypes.Action{
-			{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: aws.String("t"), ForwardConfig: &elbtypes.ForwardActionConfig{TargetGroups: []elbtypes.TargetGroupTuple{{TargetGroupArn: aws.String("t"), Weight: aws.Int32(1)}}}},
-			{Type: elbtypes.ActionTypeEnumFixedResponse, FixedResponseConfig: &elbtypes.FixedResponseActionConfig{StatusCode: aws.String("404")}},
-		}), `[{"type":"forward","targetGroupArn":"t","forward":{"targetGroups":[{"arn":"t","weight":1}]}},{"type":"fixed-response","fixedResponse":{"statusCode":"404"}}]`},
-		"condition": {shape(elbtypes.RuleCondition{Field: aws.String("path-pattern"), PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{"/a*"}}}, nil),
-			`{"pathPattern":{"values":["/a*"]}}`},
-		"route table": {tableValues(ec2types.RouteTable{VpcId: aws.String("v"), Associations: []ec2types.RouteTableAssociation{{Main: aws.Bool(true)}, {Main: aws.Bool(false), SubnetId: aws.String("s")}}, Routes: []ec2types.Route{
+		"listener": {trace.ListenerType, elasticloadbalancingv2.DescribeListenersOutput{Listeners: []elbtypes.Listener{{
+			ListenerArn: aws.String("arn:x"), LoadBalancerArn: aws.String("b"), Port: aws.Int32(443), Certificates: []elbtypes.Certificate{{CertificateArn: aws.String("c")}},
+			DefaultActions: []elbtypes.Action{
+				{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: aws.String("t"), ForwardConfig: &elbtypes.ForwardActionConfig{TargetGroups: []elbtypes.TargetGroupTuple{{TargetGroupArn: aws.String("t"), Weight: aws.Int32(1)}}}},
+				{Type: elbtypes.ActionTypeEnumFixedResponse, FixedResponseConfig: &elbtypes.FixedResponseActionConfig{StatusCode: aws.String("404")}},
+			},
+		}}}, `{"arn":"arn:x","loadBalancerArn":"b","port":443,"certificateArn":"c","defaultActions":[{"type":"forward","targetGroupArn":"t","forward":{"targetGroups":[{"arn":"t","weight":1}]}},{"type":"fixed-response","fixedResponse":{"statusCode":"404"}}]}`},
+		"rule": {trace.RuleType, elasticloadbalancingv2.DescribeRulesOutput{Rules: []elbtypes.Rule{{
+			RuleArn: aws.String("arn:x"), Priority: aws.String("5"), Conditions: []elbtypes.RuleCondition{{Field: aws.String("path-pattern"), PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{"/a*"}}}},
+		}}}, `{"arn":"arn:x","priority":5,"conditions":[{"pathPattern":{"values":["/a*"]}}]}`},
+		"load balancer": {trace.BalancerType, elasticloadbalancingv2.DescribeLoadBalancersOutput{LoadBalancers: []elbtypes.LoadBalancer{{
+			LoadBalancerArn: aws.String("arn:x"), LoadBalancerName: aws.String("n"), SecurityGroups: []string{"g"}, AvailabilityZones: []elbtypes.AvailabilityZone{{SubnetId: aws.String("s")}},
+		}}}, `{"arn":"arn:x","securityGroups":["g"],"subnets":["s"]}`},
+		"target group": {trace.TargetGroupType, elasticloadbalancingv2.DescribeTargetGroupsOutput{TargetGroups: []elbtypes.TargetGroup{{TargetGroupArn: aws.String("arn:x"), Port: aws.Int32(80)}}},
+			`{"arn":"arn:x","port":80}`},
+		"certificate of a list": {trace.ListedType, elasticloadbalancingv2.DescribeListenerCertificatesOutput{Certificates: []elbtypes.Certificate{{CertificateArn: aws.String("c")}}},
+			`{"listenerArn":"l","certificateArn":"c"}`},
+		"certificate": {trace.CertificateType, acm.DescribeCertificateOutput{Certificate: &acmtypes.CertificateDetail{
+			CertificateArn: aws.String("arn:x"), Status: acmtypes.CertificateStatusIssued, SubjectAlternativeNames: []string{"a"}, NotAfter: aws.Time(time.Unix(0, 0).UTC()),
+		}}, `{"arn":"arn:x","status":"ISSUED","subjectAlternativeNames":["a"],"notAfter":"1970-01-01T00:00:00Z"}`},
+		"integration": {trace.IntegrationType, apigatewayv2.GetIntegrationsOutput{Items: []apitypes.Integration{{
+			IntegrationId: aws.String("arn:x"), TimeoutInMillis: aws.Int32(29000), TlsConfig: &apitypes.TlsConfig{ServerNameToVerify: aws.String("n")},
+		}}}, `{"timeoutMilliseconds":29000,"tlsConfig":{"serverNameToVerify":"n"}}`},
+		"egress rule": {trace.EgressType, ec2.DescribeSecurityGroupRulesOutput{SecurityGroupRules: []ec2types.SecurityGroupRule{
+			{SecurityGroupRuleId: aws.String("in"), IsEgress: aws.Bool(false)},
+			{SecurityGroupRuleId: aws.String("arn:x"), IsEgress: aws.Bool(true), GroupId: aws.String("g"), ReferencedGroupInfo: &ec2types.ReferencedSecurityGroup{GroupId: aws.String("h")}, IpProtocol: aws.String("tcp"), FromPort: aws.Int32(80)},
+		}}, `{"securityGroupId":"g","referencedSecurityGroupId":"h","ipProtocol":"tcp","fromPort":80}`},
+		"route table": {trace.RouteTableType, ec2.DescribeRouteTablesOutput{RouteTables: []ec2types.RouteTable{{RouteTableId: aws.String("arn:x"), VpcId: aws.String("v"), Associations: []ec2types.RouteTableAssociation{{Main: aws.Bool(true)}, {Main: aws.Bool(false), SubnetId: aws.String("s")}}, Routes: []ec2types.Route{
 			{DestinationCidrBlock: aws.String("10.0.0.0/16"), GatewayId: aws.String("local"), State: ec2types.RouteStateActive}, {DestinationPrefixListId: aws.String("pl"), NatGatewayId: aws.String("n"), State: ec2types.RouteStateBlackhole},
-		}}), `{"vpcId":"v","main":true,"subnetIds":["s"],"routes":[{"cidrBlock":"10.0.0.0/16","gatewayId":"local","state":"active"},{"destinationPrefixListId":"pl","natGatewayId":"n","state":"blackhole"}]}`},
-		"network ACL": {aclValues(ec2types.NetworkAcl{VpcId: aws.String("v"), Associations: []ec2types.NetworkAclAssociation{{SubnetId: aws.String("s")}}, Entries: []ec2types.NetworkAclEntry{
+		}}}}, `{"vpcId":"v","main":true,"subnetIds":["s"],"routes":[{"cidrBlock":"10.0.0.0/16","gatewayId":"local","state":"active"},{"destinationPrefixListId":"pl","natGatewayId":"n","state":"blackhole"}]}`},
+		"network ACL": {trace.NetworkAclType, ec2.DescribeNetworkAclsOutput{NetworkAcls: []ec2types.NetworkAcl{{NetworkAclId: aws.String("arn:x"), VpcId: aws.String("v"), Associations: []ec2types.NetworkAclAssociation{{SubnetId: aws.String("s")}}, Entries: []ec2types.NetworkAclEntry{
 			{Egress: aws.Bool(true), RuleNumber: aws.Int32(100), RuleAction: ec2types.RuleActionAllow, Protocol: aws.String("-1"), CidrBlock: aws.String("0.0.0.0/0")},
 			{Egress: aws.Bool(false), RuleNumber: aws.Int32(50), RuleAction: ec2types.RuleActionDeny, Protocol: aws.String("6"), CidrBlock: aws.String("10.0.0.0/8"), PortRange: &ec2types.PortRange{From: aws.Int32(80), To: aws.Int32(81)}},
-		}}), `{"vpcId":"v","subnetIds":["s"],"egress":[{"ruleNo":100,"action":"allow","protocol":"-1","cidrBlock":"0.0.0.0/0"}],"ingress":[{"ruleNo":50,"action":"deny","protocol":"6","cidrBlock":"10.0.0.0/8","fromPort":80,"toPort":81}]}`},
-		"task": {taskValues("arn:s", ecstypes.Task{
-			LastStatus: aws.String("STOPPED"), StopCode: ecstypes.TaskStopCodeEssentialContainerExited, StoppedReason: aws.String("ended"),
+		}}}}, `{"vpcId":"v","subnetIds":["s"],"egress":[{"ruleNo":100,"action":"allow","protocol":"-1","cidrBlock":"0.0.0.0/0"}],"ingress":[{"ruleNo":50,"action":"deny","protocol":"6","cidrBlock":"10.0.0.0/8","fromPort":80,"toPort":81}]}`},
+		"task": {trace.TaskType, ecs.DescribeTasksOutput{Tasks: []ecstypes.Task{{
+			TaskArn: aws.String("arn:x"), LastStatus: aws.String("STOPPED"), StopCode: ecstypes.TaskStopCodeEssentialContainerExited, StoppedReason: aws.String("ended"),
 			Containers: []ecstypes.Container{{Name: aws.String("book"), ExitCode: aws.Int32(0), Reason: aws.String("why")}},
-			Attachments: []ecstypes.Attachment{{Details: []ecstypes.KeyValuePair{
-				{Name: aws.String("subnetId"), Value: aws.String("s")}, {Name: aws.String("privateIPv4Address"), Value: aws.String("10.0.0.9")}}}},
-		}), `{"service":"arn:s","status":"STOPPED","stopCode":"EssentialContainerExited","stoppedReason":"ended","address":"10.0.0.9","subnetId":"s","containers":[{"name":"book","exitCode":0,"reason":"why"}]}`},
+		}}}, `{"status":"STOPPED","stopCode":"EssentialContainerExited","stoppedReason":"ended","containers":[{"name":"book","exitCode":0,"reason":"why"}]}`},
+		"deployment": {trace.DeploymentType, ecs.DescribeServiceDeploymentsOutput{ServiceDeployments: []ecstypes.ServiceDeployment{{
+			ServiceDeploymentArn: aws.String("arn:x"), Status: ecstypes.ServiceDeploymentStatusInProgress, TargetServiceRevision: &ecstypes.ServiceRevisionSummary{RunningTaskCount: 1, RequestedTaskCount: 2},
+		}}}, `{"status":"IN_PROGRESS","running":1,"requested":2}`},
 	} {
 		var want any
 		if err := json.Unmarshal([]byte(test.want), &want); err != nil {
 			t.Fatal(err)
 		}
-		text, _ := json.Marshal(test.got)
-		var got any
-		_ = json.Unmarshal(text, &got)
-		if !within(got, want) {
-			t.Errorf("%s: %s, want %s", name, text, test.want)
+		r := &reader{set: &trace.Set{}}
+		r.found(test.typ, shape(test.answer), trace.Values{"listenerArn": "l"})
+		all := r.set.Of(test.typ)
+		if len(all) != 1 || all[0].ID != "arn:x" && all[0].ID != "l_c" || !within(map[string]any(all[0].Outputs), want) {
+			t.Errorf("%s: %+v, want %s", name, all, test.want)
 		}
+	}
+}
+
+// Each page of an answer is taken, in EC2's words and in those of Elastic Load Balancing.
+func TestPages(t *testing.T) {
+	var tables, listeners []string
+	err := pages(t.Context(), func(_ context.Context, in *ec2.DescribeRouteTablesInput, _ ...func(*ec2.Options)) (*ec2.DescribeRouteTablesOutput, error) {
+		tables = append(tables, aws.ToString(in.NextToken))
+		return &ec2.DescribeRouteTablesOutput{NextToken: map[int]*string{1: aws.String("a"), 2: aws.String("")}[len(tables)]}, nil
+	}, &ec2.DescribeRouteTablesInput{}, func(trace.Values) {})
+	refused := pages(t.Context(), func(_ context.Context, in *elasticloadbalancingv2.DescribeListenersInput, _ ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeListenersOutput, error) {
+		if listeners = append(listeners, aws.ToString(in.LoadBalancerArn)+aws.ToString(in.Marker)); len(listeners) == 2 {
+			return nil, os.ErrPermission
+		}
+		return &elasticloadbalancingv2.DescribeListenersOutput{NextMarker: aws.String("b")}, nil
+	}, &elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: aws.String("arn:")}, func(trace.Values) {})
+	if err != nil || refused != os.ErrPermission || !slices.Equal(tables, []string{"", "a"}) || !slices.Equal(listeners, []string{"arn:", "arn:b"}) {
+		t.Errorf("asked for %q, %q: %v, %v", tables, listeners, err, refused)
 	}
 }
 
@@ -305,7 +355,7 @@ func TestAllTypesAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, match := range regexp.MustCompile(`Type\s+= "(aws:[^"]+)"`).FindAllStringSubmatch(string(text), -1) {
-			if seen++; !slices.Contains(onTheWay, match[1]) && match[1] != trace.NetworkAclType {
+			if seen++; !slices.Contains(trace.Types(), match[1]) {
 				t.Errorf("%s follows %s, which is not read", file, match[1])
 			}
 		}

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -19,34 +17,8 @@ import (
 	"private-api/trace"
 )
 
-// The types that package trace follows and a stack has.
-const (
-	domainType      = "aws:apigatewayv2/domainName:DomainName"
-	apiType         = "aws:apigatewayv2/api:Api"
-	integrationType = "aws:apigatewayv2/integration:Integration"
-	apiRouteType    = "aws:apigatewayv2/route:Route"
-	linkType        = "aws:apigatewayv2/vpcLink:VpcLink"
-	groupType       = "aws:ec2/securityGroup:SecurityGroup"
-	egressType      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-	ingressType     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-	subnetType      = "aws:ec2/subnet:Subnet"
-	balancerType    = "aws:lb/loadBalancer:LoadBalancer"
-	listenerType    = "aws:lb/listener:Listener"
-	ruleType        = "aws:lb/listenerRule:ListenerRule"
-	listedType      = "aws:lb/listenerCertificate:ListenerCertificate"
-	certificateType = "aws:acm/certificate:Certificate"
-	providerType    = "pulumi:providers:aws"
-)
-
-// onTheWay are the types that are read by refresh. The provider is among them for its inputs alone.
-var onTheWay = []string{
-	domainType, "aws:apigatewayv2/apiMapping:ApiMapping", trace.RecordType, certificateType, listedType,
-	apiType, "aws:apigatewayv2/stage:Stage", "aws:apigatewayv2/authorizer:Authorizer", apiRouteType, integrationType, linkType,
-	groupType, egressType, ingressType, subnetType, trace.RouteTableType, "aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation", trace.VpcEndpointType,
-	balancerType, listenerType, ruleType, trace.TargetGroupType,
-	trace.ServiceType, trace.TaskDefinitionType, "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace", "aws:servicediscovery/service:Service",
-	providerType,
-}
+// providerType is asked for too, for its inputs alone.
+const providerType = "pulumi:providers:aws"
 
 // refresh reads the stack's resources and returns the inputs of its provider. The events of the engine have what a resource
 // is, and what the last up recorded.
@@ -58,13 +30,14 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	defer os.RemoveAll(folder)
 	log := filepath.Join(folder, "events")
 	args := []string{"refresh", "--preview-only", "--run-program=false", "--non-interactive", "--suppress-progress", "--suppress-outputs", "--color", "never", "--cwd", o.Folder, "--stack", o.Stack, "--event-log", log}
-	for _, typ := range onTheWay {
+	for _, typ := range append(trace.Types(), providerType) {
 		args = append(args, "--target", "**"+typ+"::**")
 	}
 	var output bytes.Buffer
 	cli := exec.CommandContext(r.ctx, "pulumi", args...)
+	cli.Env = o.Env // nil is that of this process
 	// Pulumi has --event-log only with this variable: https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/cmd/pulumi/operations/refresh.go
-	cli.Env = append(o.environment(), "PULUMI_DEBUG_COMMANDS=true")
+	cli.Env = append(cli.Environ(), "PULUMI_DEBUG_COMMANDS=true")
 	cli.Stdout, cli.Stderr = &output, &output
 	failed := cli.Run()
 	text, err := os.ReadFile(log)
@@ -87,13 +60,6 @@ func (r *reader) refresh(o Options) (trace.Values, error) {
 	return nil, fmt.Errorf("stack %s has no resources that a request passes through: make up makes them", o.Stack)
 }
 
-func (o Options) environment() []string {
-	if o.Env != nil {
-		return slices.Clone(o.Env)
-	}
-	return os.Environ()
-}
-
 // color is how events mark it.
 var color = regexp.MustCompile(`<\{%[^%]*%\}>`)
 
@@ -101,11 +67,9 @@ var color = regexp.MustCompile(`<\{%[^%]*%\}>`)
 func (r *reader) take(log io.Reader) (provider trace.Values, err error) {
 	asked, said := map[string]apitype.StepEventMetadata{}, map[string]string{}
 	lines := json.NewDecoder(log)
-	for {
+	for lines.More() {
 		var e apitype.EngineEvent
-		if err := lines.Decode(&e); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
+		if err := lines.Decode(&e); err != nil {
 			return nil, err
 		}
 		switch {
@@ -121,29 +85,21 @@ func (r *reader) take(log io.Reader) (provider trace.Values, err error) {
 			case step.Type == providerType && nameOf(step.URN) == "aws": // the stack's own; those of awsx have other names
 				provider = step.Old.Inputs
 			case step.Type != providerType:
-				r.refreshed(step)
+				resource := trace.Resource{Type: step.Type, ID: step.Old.ID, Name: nameOf(step.URN), Expected: step.Old.Outputs}
+				if resource.Gone = step.Op == apitype.OpDelete || step.New == nil; !resource.Gone {
+					resource.ID, resource.Outputs = step.New.ID, step.New.Outputs
+				}
+				r.set.Put(resource)
 			}
 		}
 	}
 	for urn, step := range asked { // no answer came
-		if step.Old != nil && slices.Contains(onTheWay, step.Type) {
-			r.unknown(missing{step.Type, step.Old.ID, kindOf(step.Type) + " " + nameOf(urn)}, cmp.Or(said[urn], said[""], "the refresh did not read it"))
+		if step.Old != nil && trace.Word(step.Type) != "" {
+			r.unknown(missing{step.Type, step.Old.ID, trace.Word(step.Type) + " " + nameOf(urn)}, cmp.Or(said[urn], said[""], "the refresh did not read it"))
 		}
 	}
 	return provider, nil
 }
 
-// refreshed takes what a refresh says of a resource.
-func (r *reader) refreshed(step apitype.StepEventMetadata) {
-	resource := trace.Resource{Type: step.Type, ID: step.Old.ID, Name: nameOf(step.URN), Expected: step.Old.Outputs}
-	if resource.Gone = step.Op == apitype.OpDelete || step.New == nil; !resource.Gone {
-		resource.ID, resource.Outputs = step.New.ID, step.New.Outputs
-	}
-	r.set.Put(resource)
-}
-
 // nameOf is the logical name in a URN.
 func nameOf(urn string) string { return urn[strings.LastIndex(urn, "::")+len("::"):] }
-
-// kindOf is what people call a type.
-func kindOf(typ string) string { return cmp.Or(trace.Word(typ), typ[strings.LastIndex(typ, ":")+1:]) }
