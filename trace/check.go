@@ -126,6 +126,11 @@ func (d *Diagnosis) Failed() bool {
 	return slices.ContainsFunc(d.Results, func(r Result) bool { return r.State == Failed })
 }
 
+// Unknown tells whether a check could not be made.
+func (d *Diagnosis) Unknown() bool {
+	return slices.ContainsFunc(d.Results, func(r Result) bool { return r.State == Unknown })
+}
+
 // Diagnose runs the checks that can explain a symptom, for a request or, if it is nil, for one to each service. It goes on
 // behind what stops them, as far as that is possible.
 func (s *Set) Diagnose(symptom string, r *http.Request) *Diagnosis {

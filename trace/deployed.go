@@ -6,9 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
+
+var capitals = regexp.MustCompile(`^[A-Z]+$`)
 
 // NewRequest reads a request such as "/api/books" or "POST https://api.example.com/api/books". Without a host it is for
 // the name that callers use.
@@ -17,8 +20,11 @@ func NewRequest(text string) (*http.Request, error) {
 	if !found {
 		method, address = http.MethodGet, text
 	}
-	if u, err := url.Parse(address); !strings.HasPrefix(address, "/") && (err != nil || u.Scheme != "https" || u.Host == "") {
-		return nil, fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books", address)
+	if !capitals.MatchString(method) {
+		return nil, fmt.Errorf("method %q: it has capital letters alone, such as POST", method)
+	}
+	if u, err := url.Parse(address); strings.Contains(address, " ") || !strings.HasPrefix(address, "/") && (err != nil || u.Scheme != "https" || u.Host == "") {
+		return nil, fmt.Errorf("path %q: it begins with /, or is a URL such as https://api.example.com/api/books, and has no blanks", address)
 	}
 	return http.NewRequest(method, address, nil)
 }

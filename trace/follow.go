@@ -243,7 +243,9 @@ func (s *Set) Check(targetGroup string, t Target) error {
 		if s.connect(w, "target", loadBalancerEndpoint(balancer), t.endpoint(), t.Port, LoadBalancer, 0) {
 			return nil
 		}
-		err = errors.New(w.Stop.Reason)
+		if err = errors.New(w.Unknown); w.Stop != nil {
+			err = errors.New(w.Stop.Reason)
+		}
 	}
 	return err
 }

@@ -88,8 +88,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, read func
 	}
 	if symptom != "" {
 		d := set.Diagnose(symptom, request)
-		if print(d.Text(), d.JSON()); d.Failed() {
+		print(d.Text(), d.JSON())
+		switch {
+		case d.Failed():
 			return stops, nil
+		case d.Unknown():
+			return unknown, nil
 		}
 		return arrives, nil
 	}
