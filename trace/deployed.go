@@ -68,7 +68,7 @@ func (s *Set) named(label string) (service Resource, name string, err error) {
 			return service, name, nil
 		}
 	}
-	return Resource{}, "", fmt.Errorf("service %q: there is %s", label, strings.Join(labels, ", "))
+	return Resource{}, "", fmt.Errorf("service %q: there is %s", label, cmp.Or(strings.Join(labels, ", "), "none"))
 }
 
 // call follows a call from a task to another service by its Cloud Map name.

@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 		{"-symptom|404|-request|/films", small, stops, "failed   a route takes the request"},
 		{"-symptom|503|-request|/books", small, unknown, "unknown  the integration is there"},
 		{"-request|/books", refused, unknown, "no credentials"},
-		{"-from|book|-to|author", small, unknown, `service "book": there is`},
+		{"-from|book|-to|author", small, unknown, `service "book": there is none`},
 		{"", refused, unknown, "one of these is needed: REQUEST="},
 		{"-from|book", refused, unknown, "FROM and TO name a service each"},
 		{"-from|book|-to|author|-request|/", refused, unknown, "one of these is needed: REQUEST="},
