@@ -16,11 +16,14 @@ import (
 
 const noWay = "CannotPullContainerError: dial tcp: i/o timeout"
 
-// TestOrder asserts on the recorded calls what AWS enforces and the simulator does not. Every call that something
-// else must wait for is answered late (E2E_LATE, longer than a load balancer takes): a dependency that is missing, and
-// would be held by luck, then shows.
-func TestOrder(t *testing.T) {
-	t.Parallel()
+// These assert on the recorded calls what AWS enforces and the simulator does not. Every call that something else must wait
+// for is answered late (E2E_LATE, longer than a load balancer takes): a dependency that is missing, and would be held by
+// luck, then shows. Each is a test of its own, as subtests begin after all other tests, and these take longest.
+func TestOrderWithNAT(t *testing.T)       { order(t, "nat") }
+func TestOrderWithEndpoints(t *testing.T) { order(t, "endpoints") }
+
+func order(t *testing.T, egress string) {
+	a := newAccount(t)
 	late := 90 * time.Second
 	if text := os.Getenv("E2E_LATE"); text != "" {
 		var err error
@@ -28,50 +31,45 @@ func TestOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, egress := range []string{"nat", "endpoints"} {
-		t.Run(egress, func(t *testing.T) {
-			a := newAccount(t)
-			delay := func(by time.Duration, operations ...string) {
-				for _, operation := range operations {
-					a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Operation: operation, Times: -1, Delay: by})
-				}
-			}
-			delay(late, "CreateNatGateway", "CreateRoute", "CreateVpcEndpoint", "CreateRule", "CreateLogGroup", "PutRolePolicy",
-				"AttachRolePolicy", "PutClusterCapacityProviders", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
-			delay(5*time.Second, "DeleteIntegration", "DeleteRoute", "DeleteNatGateway", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "TerminateInstances")
-			a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Service: "ecs", Operation: "DeleteService", Times: -1, Delay: 5 * time.Second})
-
-			d := a.newStack(t, "order", nil, base().with(settings{"egress": egress, "services": map[string]any{
-				"book": map[string]any{"secrets": map[string]any{"KEY": "arn:aws:ssm:us-west-2:123456789012:parameter/key"}},
-			}}))
-			// The engine does four things at a time for each processor. Late ones would hold up others that need nothing of them.
-			d.up(t, optup.Parallel(100))
-			ordered(t, d, egress)
-			r := record{t, a.proxy.Calls()}
-			services := func(r record) { r.servicesAfterTheirNeeds(egress) }
-			services(r)
-			r.vigilant(t, services, "elasticloadbalancing:CreateRule", "ecs:PutClusterCapacityProviders", "logs:CreateLogGroup", "iam:PutRolePolicy",
-				"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:AssociateRouteTable", "ec2:CreateVpcEndpoint")
-			if egress != "endpoints" {
-				r.vigilant(t, services, "ec2:CreateRoute")
-				r.doorBesideWayOut()
-				r.mind(t, record.doorBesideWayOut, 1, "waited for", "ec2:CreateNatGateway", "ec2:CreateRoute")
-			}
-			r.instancesAfterTheirNeeds()
-			r.vigilant(t, record.instancesAfterTheirNeeds, "ec2:AssociateRouteTable", "ec2:CreateRoute", "ec2:AuthorizeSecurityGroupEgress",
-				"iam:AddRoleToInstanceProfile", "iam:AttachRolePolicy")
-
-			d.destroy(t)
-			r = record{t, a.proxy.Calls()}
-			r.teardown()
-			r.vigilant(t, record.teardown, "ecs:DeleteService", "apigateway:DeleteIntegration", "apigateway:DeleteRoute",
-				"ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress", "ec2:TerminateInstances")
-			if egress != "endpoints" {
-				r.vigilant(t, record.teardown, "ec2:DeleteNatGateway", "ec2:DeleteRoute")
-			}
-			a.sweep(t, "order")
-		})
+	delay := func(by time.Duration, operations ...string) {
+		for _, operation := range operations {
+			a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Operation: operation, Times: -1, Delay: by})
+		}
 	}
+	delay(late, "CreateNatGateway", "CreateRoute", "CreateVpcEndpoint", "CreateRule", "CreateLogGroup", "PutRolePolicy",
+		"AttachRolePolicy", "PutClusterCapacityProviders", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
+	delay(5*time.Second, "DeleteIntegration", "DeleteRoute", "DeleteNatGateway", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "TerminateInstances")
+	a.proxy.Inject(&awsproxy.Fault{Kind: awsproxy.Delay, Service: "ecs", Operation: "DeleteService", Times: -1, Delay: 5 * time.Second})
+
+	d := a.newStack(t, "order", nil, base().with(settings{"egress": egress, "services": map[string]any{
+		"book": map[string]any{"secrets": map[string]any{"KEY": "arn:aws:ssm:us-west-2:123456789012:parameter/key"}},
+	}}))
+	// The engine does four things at a time for each processor. Late ones would hold up others that need nothing of them.
+	d.up(t, optup.Parallel(100))
+	ordered(t, d, egress)
+	r := record{t, a.proxy.Calls()}
+	services := func(r record) { r.servicesAfterTheirNeeds(egress) }
+	services(r)
+	r.vigilant(t, services, "elasticloadbalancing:CreateRule", "ecs:PutClusterCapacityProviders", "logs:CreateLogGroup", "iam:PutRolePolicy",
+		"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:AssociateRouteTable", "ec2:CreateVpcEndpoint")
+	if egress != "endpoints" {
+		r.vigilant(t, services, "ec2:CreateRoute")
+		r.doorBesideWayOut()
+		r.mind(t, record.doorBesideWayOut, 1, "waited for", "ec2:CreateNatGateway", "ec2:CreateRoute")
+	}
+	r.instancesAfterTheirNeeds()
+	r.vigilant(t, record.instancesAfterTheirNeeds, "ec2:AssociateRouteTable", "ec2:CreateRoute", "ec2:AuthorizeSecurityGroupEgress",
+		"iam:AddRoleToInstanceProfile", "iam:AttachRolePolicy")
+
+	d.destroy(t)
+	r = record{t, a.proxy.Calls()}
+	r.teardown()
+	r.vigilant(t, record.teardown, "ecs:DeleteService", "apigateway:DeleteIntegration", "apigateway:DeleteRoute",
+		"ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress", "ec2:TerminateInstances")
+	if egress != "endpoints" {
+		r.vigilant(t, record.teardown, "ec2:DeleteNatGateway", "ec2:DeleteRoute")
+	}
+	a.sweep(t, "order")
 }
 
 // record is what was called, in order.
