@@ -74,7 +74,8 @@ func TestAdopt(t *testing.T) {
 		})
 	}
 
-	for _, args := range [][]string{{"test", "-short", "./..."}, {"test", "-C", "apps", "./..."}} {
+	generate := []string{"test", "./stack", "-run", "^TestGenerated", "-update"} // as make generate does
+	for _, args := range [][]string{generate, {"test", "-short", "./..."}, {"test", "-C", "apps", "./..."}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir, cmd.Env = copied, append(os.Environ(), "ADOPTED=1")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -513,7 +513,7 @@ func TestAlarms(t *testing.T) {
 	if !progress.has("producer-book", "service book: 2 of 2 tasks running, waits for alarms, targets: ") {
 		t.Errorf("progress is %q", progress.lines)
 	}
-	if !strings.Contains(s.String(), "\nwarning: alarms is set, ") {
+	if !strings.Contains(s.String(), "\nwarning: alarms is true, and nobody is told") {
 		t.Errorf("it does not warn that the alarms tell nobody:\n%s", s)
 	}
 	source := filepath.Join(s.root, "apps", "echo", "main.go")
