@@ -59,9 +59,9 @@ func (a *Args) Cost() []cost.Line {
 // costOfTasks counts the tasks of a service. Fargate rounds nothing: a task costs what its vCPUs and its GB cost.
 // Source: https://aws.amazon.com/fargate/pricing/
 func (a *Args) costOfTasks(s Service) (lines []cost.Line) {
-	fewest, most := s.DesiredCount, s.DesiredCount
-	if s.Scaling.Max > 0 {
-		fewest, most = s.Scaling.Min, s.Scaling.Max
+	fewest, scaled := a.Tasks(s)
+	most := s.mostTasks()
+	if scaled > 0 {
 		policies := 1 // each has an alarm for more tasks and one for fewer
 		if s.Scaling.RequestsPerTarget > 0 {
 			policies = 2
